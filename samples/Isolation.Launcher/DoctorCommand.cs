@@ -1,0 +1,36 @@
+using Isolation.Containers;
+using Isolation.Linux;
+
+namespace Isolation.Launcher;
+
+/// <summary><c>isolation doctor</c>: what works on this host, and what to do about what does not. Ends with a real container.</summary>
+internal static class DoctorCommand
+{
+    internal static async Task<int> RunAsync()
+    {
+        foreach (HostCheck check in HostFacts.Current.Checks())
+        {
+            await Console.Out.WriteLineAsync($"{(check.Works ? "ok  " : "FAIL")}  {check.Name,-18} {check.Found}");
+            if (check.Remedy is not null)
+                await Console.Out.WriteLineAsync($"      {"",-18} -> {check.Remedy}");
+        }
+
+        string? failure = await TryContainerAsync();
+        await Console.Out.WriteLineAsync(failure is null ? "ok    a container       started and ended" : $"FAIL  a container       {failure}");
+        return failure is null ? 0 : 1;
+    }
+
+    private static async Task<string?> TryContainerAsync()
+    {
+        try
+        {
+            RunOptions options = new() { Command = ["true"] };
+            ContainerResult result = await options.ToBuilder(HostFacts.Current).RunAsync();
+            return result.Status.Code == 0 ? null : result.ToString();
+        }
+        catch (Exception e) when (e is LinuxException or SpecException or KernelFeatureException)
+        {
+            return e.Message;
+        }
+    }
+}

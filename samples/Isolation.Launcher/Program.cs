@@ -1,0 +1,44 @@
+namespace Isolation.Launcher;
+
+/// <summary>The command line: <c>run</c>, <c>doctor</c>. Exit codes are docker's: 125 for the launcher's own errors, 126 and 127 where the
+/// command could not be executed or found, else the command's own, or 128 plus the number of the signal that ended it.</summary>
+internal static class Program
+{
+    internal const int Failed = 125, NotExecutable = 126, NotFound = 127;
+
+    private static async Task<int> Main(string[] arguments)
+    {
+        try
+        {
+            return arguments.FirstOrDefault() switch
+            {
+                "run" => await RunCommand.RunAsync(arguments[1..]),
+                "doctor" when arguments.Length == 1 => await DoctorCommand.RunAsync(),
+                "help" or "--help" or "-h" => Help(Console.Out, 0),
+                null => Help(Console.Error, Failed),
+                "doctor" => throw new UsageException("doctor takes no arguments."),
+                { } unknown => throw new UsageException($"\"{unknown}\" is not a command; the commands are run and doctor."),
+            };
+        }
+        catch (UsageException e)
+        {
+            await Console.Error.WriteLineAsync($"isolation: {e.Message}\nTry \"isolation help\".");
+            return Failed;
+        }
+    }
+
+    private static int Help(TextWriter writer, int code)
+    {
+        writer.Write($"""
+            isolation run [FLAGS] [--] COMMAND [ARGUMENTS]   runs a command in a container
+            isolation doctor                                 says what works on this host, what does not, and what to do
+
+            flags of run:
+            {RunFlags.Help()}
+            """);
+        return code;
+    }
+}
+
+/// <summary>The command line is wrong.</summary>
+internal sealed class UsageException(string message) : Exception(message);

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Isolation.Containers;
+using Isolation.Namespaces;
+using Isolation.Security;
+
+namespace Isolation.Launcher;
+
+/// <summary>What the flags of <c>run</c> say.</summary>
+internal sealed record RunOptions
+{
+    private ImmutableArray<Func<ContainerBuilder, ContainerBuilder>> Configurations { get; init; } = [];
+
+    internal string? Rootfs { get; init; }
+
+    internal bool ReadOnly { get; init; }
+
+    internal string HostName { get; init; } = "container";
+
+    internal ImmutableArray<string> AddedCapabilities { get; init; } = [];
+
+    internal ImmutableArray<string> DroppedCapabilities { get; init; } = [];
+
+    internal bool Privileged { get; init; }
+
+    internal bool? NoNewPrivileges { get; init; }
+
+    internal NamespaceKinds SharedWithHost { get; init; }
+
+    internal bool Terminal { get; init; }
+
+    internal bool Plan { get; init; }
+
+    internal bool Times { get; init; }
+
+    internal ImmutableArray<string> Command { get; init; } = [];
+
+    internal RunOptions Configure(Func<ContainerBuilder, ContainerBuilder> configure) => this with { Configurations = Configurations.Add(configure) };
+
+    internal RunOptions AddMount(Mount mount) => Configure(b => b.AddMount(mount));
+
+    internal RunOptions WithNamespace(NamespaceKinds kind, string text)
+    {
+        if (text is "none" or "private")
+            return this;
+        if (text == "host")
+            return this with { SharedWithHost = SharedWithHost | kind };
+        const string Container = "container:";
+        return text.StartsWith(Container, StringComparison.Ordinal) && int.TryParse(text[Container.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0
+            ? Configure(b => b.AddJoinedNamespaces(kind, id))
+            : throw new FormatException($"\"{text}\" is not host, none or container:PID.");
+    }
+
+    internal ContainerBuilder ToBuilder(HostFacts facts)
+    {
+        if (Command.IsEmpty)
+            throw new UsageException("run needs a command.");
+        ContainerBuilder builder = new ContainerBuilder(ChooseRootfs(out bool writesThrough))
+            .WithCommand(Command[0], Command.Skip(1))
+            .WithReadOnlyRoot(ReadOnly)
+            .WithNamespacesSharedWithHost(SharedWithHost)
+            .WithCapabilities(ChooseCapabilities(facts))
+            .WithNoNewPrivileges(NoNewPrivileges ?? !Privileged)
+            .WithTerminal(Terminal)
+            .WithStepTimes(Times);
+        if (!SharedWithHost.HasFlag(NamespaceKinds.Uts))
+            builder = builder.WithHostName(HostName);
+        if (!Terminal)
+            builder = builder.WithStandardInput(Stdio.Inherit);
+        if (Privileged)
+            builder = builder.WithMaskedPaths().WithReadOnlyPaths();
+        // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
+        if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
+            builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));
+        return Configurations.Aggregate(builder, (b, configure) => configure(b));
+    }
+
+    private Rootfs ChooseRootfs(out bool writesThrough)
+    {
+        writesThrough = Rootfs is not null && Rootfs.EndsWith(":rw", StringComparison.Ordinal);
+        if (Rootfs is null)
+            return Containers.Rootfs.Host;
+        return writesThrough ? Containers.Rootfs.Directory(Path.GetFullPath(Rootfs[..^3])) : Containers.Rootfs.Overlay(Path.GetFullPath(Rootfs));
+    }
+
+    private CapabilitySet ChooseCapabilities(HostFacts facts)
+    {
+        CapabilitySet all = facts.IsPrivileged ? facts.KnownCapabilities.Intersect(facts.Capabilities) : facts.KnownCapabilities;
+        CapabilitySet set = Privileged ? all : CapabilitySet.DockerDefault;
+        if (DroppedCapabilities.Any(IsAll))
+            set = CapabilitySet.None;
+        if (AddedCapabilities.Any(IsAll))
+            set = all;
+        foreach (string name in DroppedCapabilities.Where(n => !IsAll(n)))
+            set = set.Remove(Parse("--cap-drop", name));
+        foreach (string name in AddedCapabilities.Where(n => !IsAll(n)))
+            set = set.Add(Parse("--cap-add", name));
+        return set;
+    }
+
+    private static bool IsAll(string name) => string.Equals(name, "ALL", StringComparison.OrdinalIgnoreCase);
+
+    private static Capability Parse(string flag, string name)
+    {
+        try
+        {
+            return CapabilitySet.ParseName(name);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The flag {flag}: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Isolation.Linux;
+using Isolation.Namespaces;
+using Isolation.Security;
+
+namespace Isolation.Containers;
+
+/// <summary>Describes a container and starts it. Immutable: each call gives a new builder, and earlier ones stay valid.</summary>
+/// <remarks><c>With</c> replaces, <c>Add</c> appends. The defaults are the safe ones of <see cref="ContainerDefaults"/>.</remarks>
+/// <example><code>
+/// await using ContainerProcess process = await new ContainerBuilder(Rootfs.Host)
+///     .WithCommand("sh", "-c", "hostname; id")
+///     .WithHostName("box")
+///     .StartAsync();
+/// ContainerResult result = await process.WaitAsync();
+/// </code></example>
+public sealed class ContainerBuilder
+{
+    private readonly ContainerSpec _spec;
+
+    /// <summary>Begins with a root file system and the defaults; the command is <c>/bin/sh</c> until it is set.</summary>
+    public ContainerBuilder(Rootfs rootfs) : this(new ContainerSpec { Rootfs = rootfs ?? throw new ArgumentNullException(nameof(rootfs)), Command = ["/bin/sh"] })
+    {
+    }
+
+    /// <summary>Begins with a spec.</summary>
+    public ContainerBuilder(ContainerSpec spec) => _spec = spec ?? throw new ArgumentNullException(nameof(spec));
+
+    /// <summary>Sets the program and its arguments.</summary>
+    public ContainerBuilder WithCommand(string program, params IEnumerable<string> arguments) => new(_spec with { Command = [program, .. arguments] });
+
+    /// <summary>Sets one environment variable.</summary>
+    public ContainerBuilder AddEnvironment(string name, string value) => new(_spec with { Environment = _spec.Environment.SetItem(name, value) });
+
+    /// <summary>Sets the working directory inside the root.</summary>
+    /// <param name="path">An absolute path.</param>
+    /// <param name="create">Whether it is made where it is missing.</param>
+    public ContainerBuilder WithWorkingDirectory(string path, bool create = false) => new(_spec with { WorkingDirectory = path, CreateWorkingDirectory = create });
+
+    /// <summary>Sets whom the program runs as, by <c>USER</c> or <c>USER:GROUP</c>: names of the root's own passwd and group files, or numbers.</summary>
+    public ContainerBuilder WithUser(string user) => new(_spec with { User = ContainerUser.Parse(user) });
+
+    /// <summary>Sets whom the program runs as, by number.</summary>
+    public ContainerBuilder WithUser(uint userId, uint groupId) => new(_spec with { User = ContainerUser.Of(userId, groupId) });
+
+    /// <summary>Adds a supplementary group, by name or number.</summary>
+    public ContainerBuilder AddGroup(string group) => new(_spec with { AdditionalGroups = _spec.AdditionalGroups.Add(group) });
+
+    /// <summary>Sets the file mode creation mask.</summary>
+    public ContainerBuilder WithUmask(int umask) => new(_spec with { Umask = umask });
+
+    /// <summary>Adds a resource limit.</summary>
+    public ContainerBuilder AddRlimit(Rlimit limit) => new(_spec with { Rlimits = _spec.Rlimits.Add(limit) });
+
+    /// <summary>Sets how eagerly the kernel kills the program when memory runs out, -1000 to 1000.</summary>
+    public ContainerBuilder WithOomScoreAdj(int score) => new(_spec with { OomScoreAdj = score });
+
+    /// <summary>Sets the host name that the container sees.</summary>
+    public ContainerBuilder WithHostName(string name) => new(_spec with { HostName = name });
+
+    /// <summary>Sets the NIS domain name that the container sees.</summary>
+    public ContainerBuilder WithDomainName(string name) => new(_spec with { DomainName = name });
+
+    /// <summary>Sets a kernel setting of the container's own namespaces.</summary>
+    public ContainerBuilder AddSysctl(string name, string value) => new(_spec with { Sysctls = _spec.Sysctls.SetItem(name, value) });
+
+    /// <summary>Lets set-user-ID programs and file capabilities work, or not.</summary>
+    public ContainerBuilder WithNoNewPrivileges(bool noNewPrivileges) => new(_spec with { NoNewPrivileges = noNewPrivileges });
+
+    /// <summary>Sets the capabilities: bounding, permitted and effective alike, nothing inheritable or ambient.</summary>
+    public ContainerBuilder WithCapabilities(CapabilitySet capabilities) => new(_spec with { Capabilities = CapabilityState.Of(capabilities) });
+
+    /// <summary>Sets the five capability sets one by one.</summary>
+    public ContainerBuilder WithCapabilities(CapabilityState capabilities) => new(_spec with { Capabilities = capabilities });
+
+    /// <summary>Makes the root mount writable, or read-only.</summary>
+    public ContainerBuilder WithReadOnlyRoot(bool readOnly) => new(_spec with { ReadOnlyRoot = readOnly });
+
+    /// <summary>Adds something to mount.</summary>
+    public ContainerBuilder AddMount(Mount mount) => new(_spec with { Mounts = _spec.Mounts.Add(mount) });
+
+    /// <summary>Replaces all mounts, the default /proc, /dev and /sys included.</summary>
+    public ContainerBuilder WithMounts(params IEnumerable<Mount> mounts) => new(_spec with { Mounts = [.. mounts] });
+
+    /// <summary>Adds a path to hide.</summary>
+    public ContainerBuilder AddMaskedPath(string path) => new(_spec with { MaskedPaths = _spec.MaskedPaths.Add(path) });
+
+    /// <summary>Replaces the paths to hide.</summary>
+    public ContainerBuilder WithMaskedPaths(params IEnumerable<string> paths) => new(_spec with { MaskedPaths = [.. paths] });
+
+    /// <summary>Adds a path to make read-only.</summary>
+    public ContainerBuilder AddReadOnlyPath(string path) => new(_spec with { ReadOnlyPaths = _spec.ReadOnlyPaths.Add(path) });
+
+    /// <summary>Replaces the paths to make read-only.</summary>
+    public ContainerBuilder WithReadOnlyPaths(params IEnumerable<string> paths) => new(_spec with { ReadOnlyPaths = [.. paths] });
+
+    /// <summary>Gives up isolation of some kinds: the container uses the host's namespaces.</summary>
+    public ContainerBuilder WithNamespacesSharedWithHost(NamespaceKinds kinds) => new(_spec with { Namespaces = _spec.Namespaces with { SharedWithHost = kinds } });
+
+    /// <summary>Enters namespaces of a running process instead of having its own.</summary>
+    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, int processId) => new(_spec with
+    {
+        Namespaces = _spec.Namespaces with { Joined = [.. _spec.Namespaces.Joined, .. kinds.Each().Select(k => new JoinedNamespace(k, processId))] },
+    });
+
+    /// <summary>Enters namespaces of another container.</summary>
+    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, ContainerProcess container) =>
+        AddJoinedNamespaces(kinds, (container ?? throw new ArgumentNullException(nameof(container))).ProcessId);
+
+    /// <summary>Says whether the container has a user namespace of its own; the plan chooses its id maps.</summary>
+    public ContainerBuilder WithUserNamespace(UserNamespaceMode mode) =>
+        new(_spec with { Namespaces = _spec.Namespaces with { User = mode, UserIds = null, GroupIds = null } });
+
+    /// <summary>Gives the container a user namespace with these id maps.</summary>
+    public ContainerBuilder WithUserNamespace(IdMap userIds, IdMap groupIds) =>
+        new(_spec with { Namespaces = _spec.Namespaces with { User = UserNamespaceMode.New, UserIds = userIds, GroupIds = groupIds } });
+
+    /// <summary>Gives the container a time namespace whose clocks differ from the host's.</summary>
+    public ContainerBuilder WithTimeOffsets(TimeOffsets offsets) => new(_spec with { Namespaces = _spec.Namespaces with { TimeOffsets = offsets } });
+
+    /// <summary>Connects standard input.</summary>
+    public ContainerBuilder WithStandardInput(Stdio stdio) => new(_spec with { StandardInput = stdio });
+
+    /// <summary>Connects standard output.</summary>
+    public ContainerBuilder WithStandardOutput(Stdio stdio) => new(_spec with { StandardOutput = stdio });
+
+    /// <summary>Connects standard error.</summary>
+    public ContainerBuilder WithStandardError(Stdio stdio) => new(_spec with { StandardError = stdio });
+
+    /// <summary>Gives the program a pseudo-terminal as its standard streams.</summary>
+    public ContainerBuilder WithTerminal(bool terminal = true) => new(_spec with { Terminal = terminal });
+
+    /// <summary>Passes one more descriptor to the program.</summary>
+    /// <param name="handle">The handle, which stays the caller's and must stay open until the start is over.</param>
+    /// <param name="target">The number in the program, 3 or more.</param>
+    public ContainerBuilder AddDescriptor(SafeHandle handle, int target) => new(_spec with { Descriptors = _spec.Descriptors.Add(new PassedDescriptor(handle, target)) });
+
+    /// <summary>Runs the program below a tiny init as process 1.</summary>
+    public ContainerBuilder WithInit(bool init = true) => new(_spec with { Init = init });
+
+    /// <summary>Lets the container live on when this process ends, or not.</summary>
+    public ContainerBuilder WithDieWithParent(bool dieWithParent) => new(_spec with { DieWithParent = dieWithParent });
+
+    /// <summary>Sets how long the container may run; null for no limit.</summary>
+    public ContainerBuilder WithTimeout(TimeSpan? timeout) => new(_spec with { Timeout = timeout });
+
+    /// <summary>Takes the network namespace from a pool of pre-made ones, which is about half the time of a start.</summary>
+    public ContainerBuilder WithNetworkPool(NetworkNamespacePool? pool) => new(_spec with { NetworkPool = pool });
+
+    /// <summary>Sets where the launch's steps run; null lets the plan choose.</summary>
+    public ContainerBuilder WithLaunchForm(LaunchForm? form) => new(_spec with { Form = form });
+
+    /// <summary>Times each step of the launch; see <see cref="ContainerProcess.StepTimes"/>.</summary>
+    public ContainerBuilder WithStepTimes(bool timed = true) => new(_spec with { TimeSteps = timed });
+
+    /// <summary>Checks everything that needs no host, and returns the spec.</summary>
+    /// <exception cref="SpecException">The spec has faults: all of them at once.</exception>
+    public ContainerSpec Build()
+    {
+        IReadOnlyList<SpecFault> faults = SpecValidator.Check(_spec);
+        return faults.Count == 0 ? _spec : throw new SpecException(faults);
+    }
+
+    /// <summary>Makes the plan for this host, to be printed, or started any number of times. Reads the root's user files where the spec has
+    /// names; starts nothing.</summary>
+    /// <exception cref="SpecException">The spec has faults.</exception>
+    /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
+    public LaunchPlan Plan()
+    {
+        ContainerSpec spec = Build();
+        return spec.Plan(HostFacts.Current, UserFiles.Resolve(spec));
+    }
+
+    /// <summary>Starts the container.</summary>
+    /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
+    /// <exception cref="SpecException">The spec has faults.</exception>
+    /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
+    /// <exception cref="LaunchException">A step of the launch failed; nothing is left behind.</exception>
+    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => Plan().StartAsync(cancellationToken);
+
+    /// <summary>Starts the container, waits for its end, and removes what is left of it. Cancelling kills everything in it.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <inheritdoc cref="StartAsync" path="/exception"/>
+    public async Task<ContainerResult> RunAsync(CancellationToken cancellationToken = default)
+    {
+        ContainerProcess process = await StartAsync(cancellationToken).ConfigureAwait(false);
+        await using (process.ConfigureAwait(false))
+            return await process.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Isolation.Linux;
+using Isolation.Namespaces;
+using Isolation.Security;
+
+namespace Isolation.Containers;
+
+/// <summary>What is wanted of a container: an immutable value with no host in it. Printed as JSON.</summary>
+public sealed record ContainerSpec
+{
+    /// <summary>The root file system.</summary>
+    public required Rootfs Rootfs { get; init; }
+
+    /// <summary>The program and its arguments. A program without a slash is searched for in the environment's <c>PATH</c>, inside the root.</summary>
+    public required ImmutableArray<string> Command { get; init; }
+
+    /// <summary>Environment variables. <c>PATH</c> and <c>HOME</c> are added where they are missing; nothing is inherited.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The working directory inside the root.</summary>
+    public string WorkingDirectory { get; init; } = "/";
+
+    /// <summary>Whether a missing working directory is made.</summary>
+    public bool CreateWorkingDirectory { get; init; }
+
+    /// <summary>Whom the program runs as.</summary>
+    public ContainerUser User { get; init; } = ContainerUser.Root;
+
+    /// <summary>Supplementary groups, by name or number.</summary>
+    public ImmutableArray<string> AdditionalGroups { get; init; } = [];
+
+    /// <summary>The file mode creation mask; null for 022.</summary>
+    public int? Umask { get; init; }
+
+    /// <summary>Resource limits that differ from this process's.</summary>
+    public ImmutableArray<Rlimit> Rlimits { get; init; } = [];
+
+    /// <summary>How eagerly the kernel kills the program when memory runs out, -1000 to 1000; null leaves this process's value.</summary>
+    public int? OomScoreAdj { get; init; }
+
+    /// <summary>The host name; null leaves the host's name.</summary>
+    public string? HostName { get; init; }
+
+    /// <summary>The NIS domain name; null leaves the host's.</summary>
+    public string? DomainName { get; init; }
+
+    /// <summary>Kernel settings of the container's own namespaces, by their names with dots: <c>net.ipv4.ip_forward</c>.</summary>
+    public ImmutableSortedDictionary<string, string> Sysctls { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Whether set-user-ID programs and file capabilities are without effect.</summary>
+    public bool NoNewPrivileges { get; init; } = true;
+
+    /// <summary>The capabilities of the program.</summary>
+    public CapabilityState Capabilities { get; init; } = ContainerDefaults.Capabilities;
+
+    /// <summary>Whether the root mount is read-only. Mounts below it have their own flags.</summary>
+    public bool ReadOnlyRoot { get; init; } = true;
+
+    /// <summary>What is mounted in the root, in this order.</summary>
+    public ImmutableArray<Mount> Mounts { get; init; } = ContainerDefaults.Mounts;
+
+    /// <summary>Paths hidden from the program, where they exist.</summary>
+    public ImmutableArray<string> MaskedPaths { get; init; } = ContainerDefaults.MaskedPaths;
+
+    /// <summary>Paths made read-only, where they exist.</summary>
+    public ImmutableArray<string> ReadOnlyPaths { get; init; } = ContainerDefaults.ReadOnlyPaths;
+
+    /// <summary>Which namespaces are its own.</summary>
+    public NamespaceSettings Namespaces { get; init; } = new();
+
+    /// <summary>Standard input.</summary>
+    public Stdio StandardInput { get; init; } = Stdio.Null;
+
+    /// <summary>Standard output.</summary>
+    public Stdio StandardOutput { get; init; } = Stdio.Inherit;
+
+    /// <summary>Standard error.</summary>
+    public Stdio StandardError { get; init; } = Stdio.Inherit;
+
+    /// <summary>Whether the standard streams are a pseudo-terminal of the container's own, which is then its controlling terminal.</summary>
+    public bool Terminal { get; init; }
+
+    /// <summary>Further descriptors; every other one is closed.</summary>
+    public ImmutableArray<PassedDescriptor> Descriptors { get; init; } = [];
+
+    /// <summary>Whether a tiny init is process 1, which forwards signals, reaps orphans, and which the program cannot change.</summary>
+    public bool Init { get; init; }
+
+    /// <summary>Whether the kernel kills the container when this process ends, however it ends.</summary>
+    public bool DieWithParent { get; init; } = true;
+
+    /// <summary>How long it may run, from the start; null for no limit. Then everything in it is killed.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Network namespaces made in advance, of which the container gets one; null makes one for it.</summary>
+    public NetworkNamespacePool? NetworkPool { get; init; }
+
+    /// <summary>Where the launch's steps run; null lets the plan choose the fastest that is safe.</summary>
+    public LaunchForm? Form { get; init; }
+
+    /// <summary>Whether each step of the launch is timed.</summary>
+    public bool TimeSteps { get; init; }
+
+    /// <summary>Makes the plan of a launch on a host: what will happen, on both sides, in order. Pure: starts and opens nothing.</summary>
+    /// <param name="facts">What is known of the host; <see cref="HostFacts.Current"/> for this one.</param>
+    /// <param name="user">Whom names resolve to; needed where <see cref="User"/> or <see cref="AdditionalGroups"/> has names.</param>
+    /// <exception cref="SpecException">The spec cannot be carried out.</exception>
+    /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
+    public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null) =>
+        new LaunchPlanner(this, facts ?? throw new ArgumentNullException(nameof(facts)), user ?? UserFiles.ResolveNumbers(this)).Plan();
+
+    /// <summary>The spec as JSON.</summary>
+    public override string ToString() => SpecJson.Write(this);
+}

@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Isolation.Linux;
+using Isolation.Linux.Launching;
+using Isolation.Linux.Programs;
+using Isolation.Namespaces;
+
+namespace Isolation.Containers;
+
+/// <summary>What will happen in a launch: every step on both sides, in order. Immutable; printed as a numbered list; started any number of times.</summary>
+public sealed class LaunchPlan
+{
+    private readonly Lazy<LoweredPlan> _lowered;
+    private readonly Lazy<Namespace> _idMap;
+
+    internal LaunchPlan(ContainerSpec spec, HostFacts facts, ResolvedUser user, ImmutableArray<PlanEntry> entries, LaunchSlots slots)
+    {
+        Spec = spec;
+        Facts = facts;
+        User = user;
+        Entries = entries;
+        Slots = slots;
+        Steps =
+        [
+            .. entries.Select((e, i) => new LaunchStep(i + 1, e.Side is StepSide.Borrowed or StepSide.Sealed, e.Step.Action, e.Step.Subject,
+                [.. e.Step.Calls.Select(c => c.ToString())])),
+        ];
+        _lowered = new Lazy<LoweredPlan>(() => new LoweredPlan(this));
+        // Kept as long as the plan: every idmapped mount of it shows owners by this namespace's maps.
+        _idMap = new Lazy<Namespace>(() => UserNamespaces.Create(Spec.Namespaces.UserIds!, Spec.Namespaces.GroupIds!));
+    }
+
+    /// <summary>What was wanted.</summary>
+    public ContainerSpec Spec { get; }
+
+    /// <summary>The host that it was planned for.</summary>
+    public HostFacts Facts { get; }
+
+    /// <summary>Whom the program will run as.</summary>
+    public ResolvedUser User { get; }
+
+    /// <summary>Where the steps will run.</summary>
+    public LaunchForm Form => Slots.Form;
+
+    /// <summary>Every step, in order.</summary>
+    public ImmutableArray<LaunchStep> Steps { get; }
+
+    internal ImmutableArray<PlanEntry> Entries { get; }
+
+    internal LaunchSlots Slots { get; }
+
+    internal LoweredPlan Lowered => _lowered.Value;
+
+    internal Namespace IdMap => _idMap.Value;
+
+    /// <summary>Starts a container by this plan.</summary>
+    /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
+    /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
+    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => StartAsync(brokenCall: -1, cancellationToken);
+
+    /// <summary>The plan with every system call, for a bug report.</summary>
+    public string ToDetailedString() => Print(calls: true);
+
+    /// <summary>The plan as a numbered list.</summary>
+    public override string ToString() => Print(calls: false);
+
+    internal Task<ContainerProcess> StartAsync(int brokenCall, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+            return Task.FromCanceled<ContainerProcess>(cancellationToken);
+        var process = new ContainerProcess(this, brokenCall);
+        LaunchQueue.Post(process.Request);
+        return cancellationToken.CanBeCanceled ? process.StartedOrCancelled(cancellationToken) : process.Started;
+    }
+
+    private string Print(bool calls)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{Steps.Length} steps, {(Form == LaunchForm.Sealed ? "from a sealed image" : "in memory")}\n");
+        foreach (LaunchStep step in Steps)
+        {
+            text.Append(step).Append('\n');
+            foreach (string call in calls ? step.Calls : [])
+                text.Append("             ").Append(call).Append('\n');
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+
+namespace Isolation.Containers;
+
+/// <summary>One fault of a spec.</summary>
+/// <param name="Path">Where, in the words of OCI's config.json: <c>process.args</c>, <c>mounts[2].destination</c>.</param>
+/// <param name="Rule">What should hold.</param>
+/// <param name="Value">What stands there instead; null where nothing does.</param>
+public sealed record SpecFault(string Path, string Rule, string? Value)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Value is null ? $"{Path}: {Rule}" : $"{Path}: {Rule}, not \"{Value}\"";
+}
+
+/// <summary>A spec cannot be carried out as it is written. Carries all its faults at once.</summary>
+public sealed class SpecException : Exception
+{
+    /// <summary>Initialises the exception from the faults.</summary>
+    public SpecException(params IEnumerable<SpecFault> faults) : this([.. faults])
+    {
+    }
+
+    private SpecException(ImmutableArray<SpecFault> faults)
+        : base(faults.Length == 1 ? $"The container cannot be built: {faults[0]}." : $"The container cannot be built:\n  {string.Join("\n  ", faults)}") =>
+        Faults = faults;
+
+    /// <summary>The faults, in the order of the spec.</summary>
+    public ImmutableArray<SpecFault> Faults { get; }
+}

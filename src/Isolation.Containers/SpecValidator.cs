@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Isolation.Namespaces;
+
+namespace Isolation.Containers;
+
+/// <summary>Finds every fault of a spec that needs no host to be seen.</summary>
+internal sealed class SpecValidator(ContainerSpec spec)
+{
+    private readonly List<SpecFault> _faults = [];
+
+    internal static IReadOnlyList<SpecFault> Check(ContainerSpec spec)
+    {
+        var validator = new SpecValidator(spec);
+        validator.CheckRoot();
+        validator.CheckProcess();
+        validator.CheckStreams();
+        validator.CheckMounts();
+        validator.CheckNamespaces();
+        validator.CheckSysctls();
+        return validator._faults;
+    }
+
+    private void Require(bool holds, string path, string rule, string? value)
+    {
+        if (!holds)
+            _faults.Add(new SpecFault(path, rule, value));
+    }
+
+    private void CheckRoot()
+    {
+        switch (spec.Rootfs)
+        {
+            case DirectoryRootfs directory:
+                Require(IsAbsolute(directory.Path), "root.path", "must be an absolute path", directory.Path);
+                break;
+            case OverlayRootfs overlay:
+                Require(!overlay.LowerDirectories.IsDefaultOrEmpty, "root.lower", "must name at least one directory", null);
+                foreach (string lower in overlay.LowerDirectories.IsDefault ? [] : overlay.LowerDirectories)
+                    Require(IsAbsolute(lower), "root.lower", "must be an absolute path", lower);
+                Require((overlay.UpperDirectory is null) == (overlay.WorkDirectory is null), "root.work", "must be given together with the upper directory", overlay.WorkDirectory);
+                Require(overlay.UpperDirectory is not { } upper || IsAbsolute(upper), "root.upper", "must be an absolute path", overlay.UpperDirectory);
+                Require(overlay.WorkDirectory is not { } work || IsAbsolute(work), "root.work", "must be an absolute path", overlay.WorkDirectory);
+                break;
+        }
+    }
+
+    private void CheckProcess()
+    {
+        Require(!spec.Command.IsDefaultOrEmpty && spec.Command[0].Length > 0, "process.args", "must name a program", null);
+        for (int i = 0; !spec.Command.IsDefault && i < spec.Command.Length; i++)
+            Require(!HasNul(spec.Command[i]), Index("process.args", i), "must not contain a NUL character", Shown(spec.Command[i]));
+        foreach ((string key, string value) in spec.Environment)
+        {
+            Require(key.Length > 0 && !key.Contains('=', StringComparison.Ordinal) && !HasNul(key), "process.env", "must have names without = and NUL", Shown(key));
+            Require(!HasNul(value), "process.env", "must have values without NUL", key);
+        }
+
+        Require(IsAbsolute(spec.WorkingDirectory), "process.cwd", "must be an absolute path", spec.WorkingDirectory);
+        Require(spec.Umask is null or (>= 0 and <= 0b111_111_111), "process.user.umask", "must be 0 to 0777", Text(spec.Umask));
+        Require(spec.OomScoreAdj is null or (>= -1000 and <= 1000), "process.oomScoreAdj", "must be -1000 to 1000", Text(spec.OomScoreAdj));
+        foreach (var group in spec.Rlimits.GroupBy(r => r.Resource))
+        {
+            Require(group.Count() == 1, "process.rlimits", "must name a resource once", group.First().KernelName);
+            Require(group.All(r => r.Soft <= r.Hard), "process.rlimits", "must have a soft limit that is not above the hard one", group.First().ToString());
+        }
+
+        Require(spec.Capabilities.Permitted.Contains(spec.Capabilities.Effective), "process.capabilities.effective", "must be within the permitted set", null);
+        Require(spec.Capabilities.Bounding.Contains(spec.Capabilities.Permitted), "process.capabilities.permitted", "must be within the bounding set", null);
+        Require(spec.Capabilities.Permitted.Intersect(spec.Capabilities.Inheritable).Contains(spec.Capabilities.Ambient), "process.capabilities.ambient",
+            "must be within the permitted and the inheritable set", null);
+        Require(spec.Timeout is not { } t || t > TimeSpan.Zero, "timeout", "must be longer than zero", spec.Timeout?.ToString());
+    }
+
+    private void CheckStreams()
+    {
+        Require(!spec.Terminal || (spec.StandardInput, spec.StandardOutput, spec.StandardError) == (Stdio.Null, Stdio.Inherit, Stdio.Inherit),
+            "process.terminal", "must not be combined with settings for the standard streams, which the terminal is", null);
+        foreach ((Stdio stdio, string name) in new[] { (spec.StandardInput, "stdin"), (spec.StandardOutput, "stdout"), (spec.StandardError, "stderr") })
+        {
+            Require(stdio is not FileStdio file || IsAbsolute(file.Path), "process." + name, "must be an absolute path", (stdio as FileStdio)?.Path);
+            Require(stdio is not HandleStdio { SafeHandle: { IsClosed: true } or { IsInvalid: true } }, "process." + name, "must be an open handle", null);
+        }
+
+        foreach (var target in spec.Descriptors.GroupBy(d => d.Target))
+        {
+            Require(target.Key is >= 3 and < 1024, "process.descriptors", "must have numbers from 3 to 1023", Text(target.Key));
+            Require(target.Count() == 1, "process.descriptors", "must use a number once", Text(target.Key));
+            Require(target.All(d => d.Handle is { IsClosed: false, IsInvalid: false }), "process.descriptors", "must be open handles", Text(target.Key));
+        }
+    }
+
+    private void CheckMounts()
+    {
+        for (int i = 0; i < spec.Mounts.Length; i++)
+        {
+            Mount mount = spec.Mounts[i];
+            string path = Index("mounts", i);
+            Require(IsAbsolute(mount.Destination) && mount.Destination.Trim('/').Length > 0, path + ".destination", "must be an absolute path below /, without ..", mount.Destination);
+            Require(mount.Destination.Split('/', StringSplitOptions.RemoveEmptyEntries).Length <= 50, path + ".destination", "must have at most 50 parts", mount.Destination);
+            string? source = mount switch { BindMount b => b.Source, DeviceMount d => d.Source, _ => null };
+            Require(source is null || IsAbsolute(source), path + ".source", "must be an absolute path", source);
+            switch (mount)
+            {
+                case OverlayMount overlay:
+                    Require(!overlay.LowerDirectories.IsDefaultOrEmpty && overlay.LowerDirectories.All(IsAbsolute), path + ".lower", "must be absolute paths", null);
+                    Require((overlay.UpperDirectory is null) == (overlay.WorkDirectory is null), path + ".work", "must be given together with the upper directory", overlay.WorkDirectory);
+                    break;
+                case TmpfsMount tmpfs:
+                    Require(tmpfs.SizeBytes is null or > 0, path + ".size", "must be positive", Text(tmpfs.SizeBytes));
+                    Require(tmpfs.Inodes is null or > 0, path + ".inodes", "must be positive", Text(tmpfs.Inodes));
+                    Require(tmpfs.Mode is >= 0 and <= 0b111_111_111_111, path + ".mode", "must be 0 to 07777", Text(tmpfs.Mode));
+                    break;
+            }
+        }
+
+        foreach (string masked in spec.MaskedPaths)
+            Require(IsAbsolute(masked), "linux.maskedPaths", "must be an absolute path", masked);
+        foreach (string readOnly in spec.ReadOnlyPaths)
+            Require(IsAbsolute(readOnly), "linux.readonlyPaths", "must be an absolute path", readOnly);
+    }
+
+    private void CheckNamespaces()
+    {
+        NamespaceSettings settings = spec.Namespaces;
+        const NamespaceKinds Shareable = NamespaceKinds.Ipc | NamespaceKinds.Pid | NamespaceKinds.Net | NamespaceKinds.Uts | NamespaceKinds.Cgroup;
+        Require((settings.SharedWithHost & ~Shareable) == 0, "linux.namespaces", "must share only ipc, pid, net, uts or cgroup with the host",
+            (settings.SharedWithHost & ~Shareable).ToString());
+        foreach (var joined in settings.Joined.GroupBy(j => j.Kind))
+        {
+            Require(joined.Key.Each().Count() == 1 && joined.Key is not (NamespaceKinds.Mount or NamespaceKinds.Time), "linux.namespaces",
+                "must join single namespaces other than mount and time", joined.Key.ToString());
+            Require(joined.Count() == 1 && !settings.SharedWithHost.HasFlag(joined.Key), "linux.namespaces", "must say once where a namespace comes from", joined.Key.ToString());
+            Require(joined.All(j => j.ProcessId > 0), "linux.namespaces", "must join a process by its id", Text(joined.First().ProcessId));
+        }
+
+        bool joinsUser = settings.Joined.Any(j => j.Kind == NamespaceKinds.User);
+        Require(!joinsUser || settings.User == UserNamespaceMode.Auto, "linux.namespaces", "must either join a user namespace or have one of its own", "user");
+        Require((settings.UserIds is null) == (settings.GroupIds is null), "linux.gidMappings", "must be given together with uidMappings", null);
+        Require(settings.UserIds is null || settings.User != UserNamespaceMode.Host, "linux.uidMappings", "need a user namespace of its own", "host");
+        bool ownUts = Owns(NamespaceKinds.Uts);
+        foreach ((string? name, string path) in new[] { (spec.HostName, "hostname"), (spec.DomainName, "domainname") })
+        {
+            Require(name is null || ownUts, path, "needs a UTS namespace of its own", name);
+            Require(name is null || (Encoding.UTF8.GetByteCount(name) is > 0 and <= 64 && !HasNul(name)), path, "must be 1 to 64 bytes", name);
+        }
+    }
+
+    /// <summary>Only settings of namespaces that are the container's own: all others are the host's.</summary>
+    private void CheckSysctls()
+    {
+        foreach ((string key, string value) in spec.Sysctls)
+        {
+            Require(key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') && !key.Contains("..", StringComparison.Ordinal),
+                "linux.sysctl", "must be names with dots, such as net.ipv4.ip_forward", Shown(key));
+            Require(!HasNul(value), "linux.sysctl", "must have values without NUL", key);
+            NamespaceKinds? needed = SysctlNamespace(key);
+            Require(needed is not null, "linux.sysctl", "must be a setting that belongs to a namespace (net.*, fs.mqueue.*, kernel.msg*, kernel.sem, kernel.shm*)", key);
+            Require(needed is null || Owns(needed.Value), "linux.sysctl", $"needs a namespace of its own ({needed?.ToString().ToLowerInvariant()})", key);
+        }
+    }
+
+    private static NamespaceKinds? SysctlNamespace(string key)
+    {
+        if (key.StartsWith("net.", StringComparison.Ordinal))
+            return NamespaceKinds.Net;
+        if (key.StartsWith("fs.mqueue.", StringComparison.Ordinal))
+            return NamespaceKinds.Ipc;
+        return key is "kernel.msgmax" or "kernel.msgmnb" or "kernel.msgmni" or "kernel.sem" or "kernel.shmall" or "kernel.shmmax" or "kernel.shmmni" or "kernel.shm_rmid_forced"
+            ? NamespaceKinds.Ipc
+            : null;
+    }
+
+    private bool Owns(NamespaceKinds kind) => !spec.Namespaces.SharedWithHost.HasFlag(kind) && spec.Namespaces.Joined.All(j => j.Kind != kind);
+
+    private static bool IsAbsolute(string path) => path.StartsWith('/') && !HasNul(path) && !path.Split('/').Contains("..");
+
+    private static bool HasNul(string text) => text.Contains('\0', StringComparison.Ordinal);
+
+    private static string Shown(string text) => text.Replace("\0", "\\0", StringComparison.Ordinal);
+
+    private static string Index(string path, int index) => string.Create(CultureInfo.InvariantCulture, $"{path}[{index}]");
+
+    private static string? Text(IFormattable? value) => value?.ToString(null, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,72 @@
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Linux.Launching;
+
+/// <summary>Serves the child of a launcher thread, which itself is blocked until the child executes its program.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "Lives as long as the process.")]
+internal sealed unsafe class HandshakeThread
+{
+    private readonly SemaphoreSlim _begin = new(0), _end = new(0);
+    private LaunchProgram? _launch;
+    private ProgramMemory? _memory;
+    private Exception? _failure;
+    private Thread? _thread;
+
+    /// <summary>Starts to wait for the child that is about to be cloned.</summary>
+    internal void Begin(LaunchProgram launch, ProgramMemory memory)
+    {
+        (_launch, _memory, _failure) = (launch, memory, null);
+        if (_thread is null)
+        {
+            _thread = new Thread(Loop, maxStackSize: 256 * 1024) { IsBackground = true, Name = "isolation handshake" };
+            _thread.Start();
+        }
+
+        _begin.Release();
+    }
+
+    /// <summary>Waits until the child was served, or ended unserved. Called when the clone has returned.</summary>
+    internal Exception? End(LaunchProgram launch, ProgramMemory memory)
+    {
+        // The child's copy of the pipe is closed by now, so a reader that still waits sees the end of the file.
+        ref int ready = ref memory.SlotValue(launch.Barrier!.Value.ReadyWrite);
+        RawSyscall.Invoke(Syscall.close, (nuint)ready);
+        ready = -1;
+        _end.Wait();
+        return _failure;
+    }
+
+    private void Loop()
+    {
+        while (true)
+        {
+            _begin.Wait();
+            var barrier = _launch!.Barrier!.Value;
+            byte token = 0;
+            if (RawSyscall.InvokeRestarting(Syscall.read, Descriptor(barrier.ReadyRead), (nuint)(&token), 1).Value == 1)
+                Serve(barrier.GoWrite);
+            _end.Release();
+        }
+    }
+
+    private void Serve(Slot goWrite)
+    {
+        byte token = 1;
+        try
+        {
+            // clone3 leaves the id before the child runs; clone(2) has no room for it beside the pidfd.
+            int id = CloneSupport.HasClone3 ? _memory!.Int32(InterpreterLayout.ChildId) : PidHandle.ReadProcessId(_memory!.Int32(InterpreterLayout.PidDescriptor));
+            _launch!.Handshake!.Serve(id);
+        }
+        catch (LinuxException e)
+        {
+            _failure = e;
+            token = 0; // the child fails on it, so that nothing is left waiting
+        }
+
+        RawSyscall.InvokeRestarting(Syscall.write, Descriptor(goWrite), (nuint)(&token), 1);
+    }
+
+    private nuint Descriptor(Slot slot) => (nuint)_memory!.SlotValue(slot);
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using Isolation.Linux.MachineCode;
+using Isolation.Linux.Programs;
+
+namespace Isolation.Linux.Launching;
+
+/// <summary>A section of a program: the steps from the first up to but without the end.</summary>
+internal readonly record struct StepRange(int First, int End)
+{
+    internal bool Contains(int index) => index >= First && index < End;
+}
+
+/// <summary>What the parent owes a child that waits for it: id maps, for one. Runs on a thread of its own.</summary>
+internal abstract class LaunchHandshake
+{
+    /// <summary>Serves the child.</summary>
+    /// <param name="processId">The waiting child, which cannot be reaped meanwhile.</param>
+    /// <exception cref="LinuxException">It could not be served; the launch fails with this.</exception>
+    internal abstract void Serve(int processId);
+}
+
+/// <summary>Everything that a launch needs, in the form that it is run: immutable, used for any number of launches.</summary>
+internal sealed class LaunchProgram
+{
+    private byte[]? _sealedHeader;
+
+    internal required SyscallProgram Program { get; init; }
+
+    internal required LaunchForm Form { get; init; }
+
+    /// <summary>CLONE_NEW* flags; those for the memory, the pidfd and the signals are added at launch.</summary>
+    internal required ulong CloneFlags { get; init; }
+
+    /// <summary>Steps that this process runs before the clone.</summary>
+    internal StepRange Parent { get; init; }
+
+    /// <summary>Steps that the child runs in this process's memory: all of them, or those up to the sealed image's start.</summary>
+    internal StepRange Borrowed { get; init; }
+
+    /// <summary>Steps that the child runs in the sealed image; empty in the other form.</summary>
+    internal StepRange Sealed { get; init; }
+
+    /// <summary>Where the pidfd of the launching thread goes, for the child to ask whether it still lives.</summary>
+    internal Slot? ParentThread { get; init; }
+
+    /// <summary>Where the sealed image's descriptor goes, and the write end of the report pipe.</summary>
+    internal Slot? SealedFile { get; init; }
+
+    /// <summary>Where the write end of the report pipe goes; sealed form only.</summary>
+    internal Slot? Report { get; init; }
+
+    /// <summary>The pipe by which the child says that it waits for the parent, and the one by which it is let go.</summary>
+    internal (Slot ReadyRead, Slot ReadyWrite, Slot GoRead, Slot GoWrite)? Barrier { get; init; }
+
+    /// <summary>What the parent does between ready and go.</summary>
+    internal LaunchHandshake? Handshake { get; init; }
+
+    /// <summary>Descriptors that parent steps open for the child alone: closed here when the launch is over.</summary>
+    internal ImmutableArray<Slot> Temporary { get; init; } = [];
+
+    /// <summary>Descriptors that parent steps open for the caller: kept on success, closed on failure.</summary>
+    internal ImmutableArray<Slot> Kept { get; init; } = [];
+
+    /// <summary>Whether the child changes its credentials in this process's memory, which makes this process undumpable.</summary>
+    internal bool ChangesDumpable { get; init; }
+
+    /// <summary>In a join, the read end of the pipe by which the intermediate process tells the id of the real one.</summary>
+    internal Slot? JoinedId { get; init; }
+
+    /// <summary>The report pipe is kept at this number or above, out of the way of descriptors that the program gets.</summary>
+    internal int MinimumDescriptor { get; init; } = 3;
+
+    internal byte[] SealedHeader => _sealedHeader ??= SealedImage.Header(Program.Architecture, ExecutableCode.Stub, Program.Image.Length);
+}

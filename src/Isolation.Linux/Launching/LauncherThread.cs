@@ -1,0 +1,240 @@
+using System.Globalization;
+using Isolation.Linux.Abi;
+using Isolation.Linux.MachineCode;
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Linux.Launching;
+
+/// <summary>One long-lived thread that makes processes. Owns the memory that programs are loaded to.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "Lives as long as the process.")]
+internal sealed unsafe class LauncherThread
+{
+    private readonly ProgramMemory _memory = new();
+    private readonly HandshakeThread _handshake = new();
+    private LinuxHandle? _self;
+
+    internal void Run(Func<LaunchRequest> take)
+    {
+        _self = OpenSelf();
+        while (true)
+        {
+            LaunchRequest request = take();
+            try
+            {
+                Launch(request);
+            }
+            catch (Exception e) when (e is LinuxException or OutOfMemoryException)
+            {
+                CloseAll(request.Program);
+                request.OnFailed(e);
+            }
+        }
+    }
+
+    private void Launch(LaunchRequest request)
+    {
+        LaunchProgram launch = request.Program;
+        _memory.Load(launch.Program);
+        if (request.BrokenStep >= 0)
+            _memory.BreakStep(request.BrokenStep);
+        if (launch.ParentThread is { } parent)
+            _memory.SlotValue(parent) = _self!.Descriptor;
+        request.Prepare(_memory);
+        if (ManagedInterpreter.Run(_memory, launch.Parent.First, launch.Parent.End) is { } failure)
+        {
+            CloseAll(launch);
+            request.OnFailed(failure);
+            return;
+        }
+
+        LinuxHandle? report = launch.Form == LaunchForm.Sealed ? PrepareSealed(launch) : null;
+        using (report)
+            Clone(request, launch, report);
+    }
+
+    private void Clone(LaunchRequest request, LaunchProgram launch, LinuxHandle? report)
+    {
+        _memory.SelectSteps(launch.Borrowed.First, launch.Borrowed.End);
+        WriteCloneArguments(launch.CloneFlags);
+        if (launch.ChangesDumpable)
+            Dumpable.Enter();
+        if (launch.Barrier is not null)
+            _handshake.Begin(launch, _memory);
+        long result = ExecutableCode.Launch(_memory.Address);
+        if (launch.ChangesDumpable)
+            Dumpable.Leave();
+        Exception? handshakeFailure = launch.Barrier is null ? null : _handshake.End(launch, _memory);
+        if (result < 0)
+        {
+            CloseAll(launch);
+            request.OnFailed(new LinuxException("create", "the process", "clone3(2)", (Errno)(-result), hint: CloneHint((Errno)(-result), launch.CloneFlags)));
+            return;
+        }
+
+        var process = new PidHandle(_memory.Int32(InterpreterLayout.PidDescriptor), (int)result);
+        Finish(request, launch, process, report, handshakeFailure);
+    }
+
+    private void Finish(LaunchRequest request, LaunchProgram launch, PidHandle process, LinuxHandle? report, Exception? handshakeFailure)
+    {
+        // The write end must be gone here before the end of file can come.
+        CloseSlots(launch.Temporary);
+        StepFailure? failure = BorrowedFailure();
+        bool executed = failure is null && _memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)) == launch.Borrowed.End - 1;
+        if (executed && launch.JoinedId is { } joined)
+            process = AdoptJoined(process, joined);
+        if (executed && launch.Form == LaunchForm.Sealed)
+            (failure, executed) = ReadReport(report!, launch.Sealed.First);
+        if (handshakeFailure is null && failure is null && executed)
+        {
+            request.OnStarted(process, _memory);
+            return;
+        }
+
+        process.TrySendSignal(Sched.SIGKILL);
+        ExitStatus status = WaitSyscalls.Reap(process.Descriptor, block: true) ?? default;
+        process.Dispose();
+        CloseSlots(launch.Kept);
+        if (handshakeFailure is not null)
+            request.OnFailed(handshakeFailure);
+        else if (failure is { } step)
+            request.OnFailed(step);
+        else
+            request.OnFailed(new KilledWhileStartingException(_memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)), status));
+    }
+
+    /// <summary>Trades the intermediate process of a join for the real one, a child of this process too.</summary>
+    private PidHandle AdoptJoined(PidHandle intermediate, Slot pipe)
+    {
+        long id = 0;
+        bool cloned = RawSyscall.InvokeRestarting(Syscall.read, (nuint)_memory.SlotValue(pipe), (nuint)(&id), 8).Value == 8;
+        CloseSlots([pipe]);
+        if (!cloned)
+            return intermediate;
+        WaitSyscalls.Reap(intermediate.Descriptor, block: true);
+        intermediate.Dispose();
+        return PidHandle.Open((int)id);
+    }
+
+    private StepFailure? BorrowedFailure()
+    {
+        int step = _memory.Int32(InterpreterLayout.FailedStep);
+        if (step < 0)
+            return null;
+        int first = _memory.StepIndexOf(_memory.Int64(InterpreterLayout.FirstStep));
+        return new StepFailure(first + step, (Errno)_memory.Int32(InterpreterLayout.FailedErrno));
+    }
+
+    /// <summary>Reads what the sealed image reports: {-1, 0} before it executes the program, {step, errno} where one failed.</summary>
+    private (StepFailure? Failure, bool Executed) ReadReport(LinuxHandle report, int first)
+    {
+        int* message = stackalloc int[2];
+        bool executed = false;
+        while (RawSyscall.InvokeRestarting(Syscall.read, RawSyscall.Word(report), (nuint)message, 8).Value == 8)
+        {
+            if (message[0] >= 0)
+                return (new StepFailure(first + message[0], (Errno)message[1]), false);
+            executed = true;
+        }
+
+        return (null, executed);
+    }
+
+    private LinuxHandle PrepareSealed(LaunchProgram launch)
+    {
+        int* pipe = stackalloc int[2];
+        RawSyscall.Invoke(Syscall.pipe2, (nuint)pipe, Fcntl.O_CLOEXEC).ThrowIfError("create", "the report pipe", "pipe2(2)");
+        var report = new LinuxHandle(pipe[0]);
+        try
+        {
+            int write = pipe[1];
+            if (write < launch.MinimumDescriptor)
+            {
+                SyscallResult moved = RawSyscall.Invoke(Syscall.fcntl, (nuint)write, Fcntl.F_DUPFD_CLOEXEC, (nuint)launch.MinimumDescriptor);
+                RawSyscall.Invoke(Syscall.close, (nuint)write);
+                moved.ThrowIfError("duplicate", "the report pipe", "fcntl(2)");
+                write = (int)moved.Value;
+            }
+
+            _memory.SlotValue(launch.Report!) = write;
+            byte[] data = SealedImage.Data(_memory, launch.Program, launch.Sealed.First, launch.Sealed.End, write);
+            using LinuxHandle file = SealedImage.Create(launch.SealedHeader, data);
+            // Handed to the slot, which is closed with the temporary ones.
+            SyscallResult copy = RawSyscall.Invoke(Syscall.fcntl, RawSyscall.Word(file), Fcntl.F_DUPFD_CLOEXEC, 3);
+            copy.ThrowIfError("duplicate", "the sealed launch image", "fcntl(2)");
+            _memory.SlotValue(launch.SealedFile!) = (int)copy.Value;
+            return report;
+        }
+        catch
+        {
+            report.Dispose();
+            throw;
+        }
+    }
+
+    private void WriteCloneArguments(ulong namespaces)
+    {
+        byte* context = (byte*)_memory.Address;
+        var arguments = (clone_args*)(context + InterpreterLayout.CloneArgs);
+        *arguments = default;
+        arguments->flags = namespaces | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD | Sched.CLONE_PARENT_SETTID | Sched.CLONE_CLEAR_SIGHAND;
+        arguments->pidfd = (ulong)(context + InterpreterLayout.PidDescriptor);
+        arguments->parent_tid = (ulong)(context + InterpreterLayout.ChildId);
+        ulong* words = (ulong*)(context + InterpreterLayout.CloneArguments);
+        if (CloneSupport.HasClone3)
+        {
+            *(ulong*)(context + InterpreterLayout.CloneNumber) = (ulong)SyscallNumber.Native(Syscall.clone3);
+            words[0] = (ulong)arguments;
+            words[1] = (ulong)sizeof(clone_args);
+            return;
+        }
+
+        // clone(2): the pidfd goes where the thread id would; handlers are reset by exec, and no signal gets in before it.
+        *(ulong*)(context + InterpreterLayout.CloneNumber) = (ulong)SyscallNumber.Native(Syscall.clone);
+        words[0] = namespaces | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD;
+        words[1] = 0;
+        words[2] = arguments->pidfd;
+        words[3] = words[4] = 0;
+    }
+
+    private void CloseAll(LaunchProgram launch)
+    {
+        CloseSlots(launch.Temporary);
+        CloseSlots(launch.Kept);
+    }
+
+    private void CloseSlots(System.Collections.Immutable.ImmutableArray<Slot> slots)
+    {
+        for (int i = slots.Length - 1; i >= 0; i--)
+        {
+            if (!_memory.HasSlot(slots[i]))
+                continue;
+            ref int descriptor = ref _memory.SlotValue(slots[i]);
+            if (descriptor >= 0)
+                RawSyscall.Invoke(Syscall.close, (nuint)descriptor);
+            descriptor = -1;
+        }
+    }
+
+    /// <summary>A pidfd of this thread, which becomes readable when the thread is gone; of the process before Linux 6.9.</summary>
+    private static LinuxHandle OpenSelf()
+    {
+        nuint thread = (nuint)RawSyscall.Invoke(Syscall.gettid).Value;
+        SyscallResult result = RawSyscall.Invoke(Syscall.pidfd_open, thread, Sched.PIDFD_THREAD);
+        if (result.IsError)
+            result = RawSyscall.Invoke(Syscall.pidfd_open, (nuint)Environment.ProcessId, 0);
+        result.ThrowIfError("open a pidfd of", "the launcher thread", "pidfd_open(2)");
+        return new LinuxHandle((int)result.Value);
+    }
+
+    private static string? CloneHint(Errno errno, ulong flags) => errno switch
+    {
+        Errno.EPERM when (flags & Sched.CLONE_NEWUSER) != 0 =>
+            "User namespaces are forbidden to this user; see kernel.unprivileged_userns_clone, AppArmor's userns restriction, or the seccomp filter of an outer container.",
+        Errno.EPERM => "Making these namespaces needs CAP_SYS_ADMIN, or a user namespace of their own.",
+        Errno.ENOSPC => string.Create(CultureInfo.InvariantCulture, $"A limit in /proc/sys/user/max_*_namespaces was reached, or namespaces are nested 32 deep."),
+        Errno.EAGAIN => "The user's process limit (ulimit -u, pids.max) was reached.",
+        _ => null,
+    };
+}

@@ -1,0 +1,50 @@
+namespace Isolation.Linux;
+
+/// <summary>The kernel refused a call. Carries what was attempted, on what, by which call, and the <see cref="Linux.Errno"/>.</summary>
+/// <remarks>The text is <c>Cannot ACTION SUBJECT: CALL failed with ERRNO (MEANING)[ at launch step N of M, in the child].[ HINT]</c>.</remarks>
+public class LinuxException : Exception
+{
+    /// <summary>Initialises the exception from its facts; the message is composed from them.</summary>
+    /// <param name="action">A verb phrase: <c>mount proc on</c>.</param>
+    /// <param name="subject">The object in the caller's words: <c>"/proc"</c>. May be empty.</param>
+    /// <param name="call">The call with its manual section: <c>mount(2)</c>.</param>
+    /// <param name="errno">The error number that the kernel returned.</param>
+    /// <param name="step">The position in a launch, or null outside one.</param>
+    /// <param name="hint">One sentence with the remedy, or null.</param>
+    public LinuxException(string action, string subject, string call, Errno errno, StepPosition? step = null, string? hint = null)
+        : base(Compose(action, subject, call, errno, step, hint))
+    {
+        Action = action;
+        Subject = subject;
+        Call = call;
+        Errno = errno;
+        Step = step;
+        Hint = hint;
+    }
+
+    /// <summary>What was attempted: a verb phrase.</summary>
+    public string Action { get; }
+
+    /// <summary>What it was attempted on, in the caller's words.</summary>
+    public string Subject { get; }
+
+    /// <summary>The call that failed, with its manual section.</summary>
+    public string Call { get; }
+
+    /// <summary>The error number that the kernel returned.</summary>
+    public Errno Errno { get; }
+
+    /// <summary>Where in a launch it failed; null outside a launch.</summary>
+    public StepPosition? Step { get; }
+
+    /// <summary>One sentence with the likely cause and the remedy; null where the error number says enough.</summary>
+    public string? Hint { get; }
+
+    private static string Compose(string action, string subject, string call, Errno errno, StepPosition? step, string? hint)
+    {
+        string what = subject.Length == 0 ? action : $"{action} {subject}";
+        string reason = errno == Errno.None ? "gave an unexpected result" : $"failed with {errno.Name()} ({errno.Meaning()})";
+        string where = step is { } s ? $" at {s}" : "";
+        return $"Cannot {what}: {call} {reason}{where}.{(hint is null ? "" : " " + hint)}";
+    }
+}

@@ -1,0 +1,74 @@
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Linux.Programs;
+
+/// <summary>Runs the steps of a loaded program here, on the calling thread: the same words that a new process would run.</summary>
+internal static unsafe class ManagedInterpreter
+{
+    /// <summary>Runs plan steps on the calling thread.</summary>
+    /// <exception cref="LinuxException">A step failed; names its action and subject.</exception>
+    internal static void Run(params ReadOnlySpan<PlanStep> plan)
+    {
+        var writer = new SyscallProgramWriter(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture);
+        foreach (PlanStep step in plan)
+            writer.Add(step.Calls.AsSpan());
+        SyscallProgram program = writer.Build();
+        using var memory = new ProgramMemory();
+        memory.Load(program);
+        if (Run(memory, 0, program.Steps.Length) is not { } failure)
+            return;
+        int index = failure.Index;
+        foreach (PlanStep step in plan)
+        {
+            if (index < step.Calls.Length)
+                throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, failure.Errno, hint: step.Hint?.Invoke(failure.Errno));
+            index -= step.Calls.Length;
+        }
+    }
+
+    /// <summary>Runs a section of a loaded program; null means that every step held.</summary>
+    internal static StepFailure? Run(ProgramMemory memory, int first, int end)
+    {
+        byte* context = (byte*)memory.Address;
+        for (int i = first; i < end;)
+        {
+            byte* step = context + SyscallProgram.StepOffset(i);
+            uint flags = *(uint*)(step + InterpreterLayout.StepFlags);
+            SyscallResult result = Call(step, flags);
+            uint slot = *(uint*)(step + InterpreterLayout.StepResult);
+            if (slot != 0)
+                *(long*)(context + slot) = result.Value;
+            if (result.IsError)
+            {
+                if (!Tolerates(step, flags, result.Errno))
+                    return new StepFailure(i, result.Errno);
+                i += 1 + (sbyte)step[InterpreterLayout.StepSkipOnTolerated];
+                continue;
+            }
+
+            bool zero = result.Value == 0;
+            if (Has(flags, zero ? InterpreterLayout.ZeroFailsBit : InterpreterLayout.NonzeroFailsBit))
+                return new StepFailure(i, Errno.None);
+            i += zero && Has(flags, InterpreterLayout.ZeroContinuesBit) ? 1 : 1 + (sbyte)step[InterpreterLayout.StepSkipOnSuccess];
+        }
+
+        return null;
+    }
+
+    private static SyscallResult Call(byte* step, uint flags)
+    {
+        Span<nuint> words = stackalloc nuint[6];
+        for (int a = 0; a < 6; a++)
+        {
+            nuint word = *(nuint*)(step + InterpreterLayout.StepArguments + (a * 8));
+            words[a] = Has(flags, a) ? *(nuint*)word : word;
+        }
+
+        return RawSyscall.InvokeNumber((nint)(*(uint*)step), words[0], words[1], words[2], words[3], words[4], words[5]);
+    }
+
+    private static bool Tolerates(byte* step, uint flags, Errno errno) =>
+        errno == (Errno)step[InterpreterLayout.StepErrno1] || errno == (Errno)step[InterpreterLayout.StepErrno2] || errno == (Errno)(flags >> 24);
+
+    private static bool Has(uint flags, int bit) => (flags >> bit & 1) != 0;
+}

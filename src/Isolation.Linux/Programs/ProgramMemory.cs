@@ -1,0 +1,77 @@
+using System.Runtime.InteropServices;
+
+namespace Isolation.Linux.Programs;
+
+/// <summary>Unmanaged memory that holds one loaded program at its real address. Reused from launch to launch.</summary>
+internal sealed unsafe class ProgramMemory : IDisposable
+{
+    private byte* _base;
+    private int _capacity;
+    private SyscallProgram? _program;
+
+    ~ProgramMemory() => Free();
+
+    internal void* Address => _base;
+
+    internal long BaseAddress => (long)_base;
+
+    /// <summary>Copies a program in and adds the address to every relocated word.</summary>
+    internal void Load(SyscallProgram program)
+    {
+        byte[] image = program.Image;
+        if (image.Length > _capacity)
+        {
+            Free();
+            _capacity = Math.Max(image.Length, 16384);
+            _base = (byte*)NativeMemory.AlignedAlloc((nuint)_capacity, 4096);
+        }
+
+        image.CopyTo(new Span<byte>(_base, image.Length));
+        foreach (int offset in program.Relocations)
+            *(ulong*)(_base + offset) += (ulong)_base;
+        _program = program;
+    }
+
+    /// <summary>Selects the steps to run: from the first, up to but without the end.</summary>
+    internal void SelectSteps(int first, int end)
+    {
+        *(byte**)(_base + InterpreterLayout.FirstStep) = _base + SyscallProgram.StepOffset(first);
+        *(byte**)(_base + InterpreterLayout.EndOfSteps) = _base + SyscallProgram.StepOffset(end);
+        Int32(InterpreterLayout.FailedStep) = -1;
+        Int64(InterpreterLayout.Progress) = 0;
+    }
+
+    internal ref int Int32(int offset) => ref *(int*)(_base + offset);
+
+    internal ref long Int64(int offset) => ref *(long*)(_base + offset);
+
+    /// <summary>A slot's cell; only its low 32 bits belong to it where it lies inside a struct.</summary>
+    internal ref int SlotValue(Slot slot) => ref Int32(_program!.Slots[slot]);
+
+    /// <summary>The 64 bits at a slot.</summary>
+    internal long Int64At(Slot slot) => Int64(_program!.Slots[slot]);
+
+    internal bool HasSlot(Slot slot) => _program!.Slots.ContainsKey(slot);
+
+    /// <summary>Makes a step fail with <c>ENOSYS</c> when it is reached.</summary>
+    internal void BreakStep(int index) =>
+        Int32(SyscallProgram.StepOffset(index) + InterpreterLayout.StepNumber) = (int)InterpreterLayout.NoSuchSyscall;
+
+    /// <summary>The index of the step that an address lies in.</summary>
+    internal int StepIndexOf(long address) => (int)((address - (long)_base - InterpreterLayout.Steps) / InterpreterLayout.StepSize);
+
+    internal ReadOnlySpan<byte> Bytes => new(_base, _program!.Image.Length);
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(_base);
+        _base = null;
+        _capacity = 0;
+    }
+}

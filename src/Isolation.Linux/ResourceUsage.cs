@@ -1,0 +1,26 @@
+namespace Isolation.Linux;
+
+/// <summary>What a process used, from getrusage(2)'s structure as waitid(2) fills it in.</summary>
+/// <param name="UserTime">CPU time in user mode.</param>
+/// <param name="SystemTime">CPU time in kernel mode.</param>
+/// <param name="MaxResidentBytes">The largest resident set of any one process, in bytes.</param>
+/// <param name="MinorFaults">Page faults served without I/O.</param>
+/// <param name="MajorFaults">Page faults that needed I/O.</param>
+/// <param name="BlocksIn">Times the file system had to read.</param>
+/// <param name="BlocksOut">Times the file system had to write.</param>
+/// <param name="VoluntarySwitches">Context switches made while waiting.</param>
+/// <param name="InvoluntarySwitches">Context switches forced by the scheduler.</param>
+public readonly record struct ResourceUsage(
+    TimeSpan UserTime,
+    TimeSpan SystemTime,
+    long MaxResidentBytes,
+    long MinorFaults,
+    long MajorFaults,
+    long BlocksIn,
+    long BlocksOut,
+    long VoluntarySwitches,
+    long InvoluntarySwitches)
+{
+    /// <summary>User and system time together.</summary>
+    public TimeSpan TotalTime => UserTime + SystemTime;
+}

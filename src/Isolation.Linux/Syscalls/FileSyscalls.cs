@@ -1,0 +1,72 @@
+using Isolation.Linux.Abi;
+
+namespace Isolation.Linux.Syscalls;
+
+/// <summary>Calls on files that the base library has no form of: openat2, statfs, statx, fd-relative work.</summary>
+internal static unsafe class FileSyscalls
+{
+    /// <summary>The magic number of the file system that a path is on; 0 where it cannot be asked.</summary>
+    internal static long FileSystemType(string path)
+    {
+        // struct statfs begins with f_type; it is 120 bytes on both architectures.
+        long* buffer = stackalloc long[16];
+        fixed (byte* name = new CString(path).Bytes)
+            return RawSyscall.Invoke(Syscall.statfs, (nuint)name, (nuint)buffer).IsError ? 0 : buffer[0];
+    }
+
+    internal static SyscallResult OpenAt(LinuxHandle? directory, string path, uint flags, uint mode = 0)
+    {
+        fixed (byte* name = new CString(path).Bytes)
+        {
+            nuint at = directory is null ? unchecked((nuint)(nint)Fcntl.AT_FDCWD) : RawSyscall.Word(directory);
+            return RawSyscall.Invoke(Syscall.openat, at, (nuint)name, flags | Fcntl.O_CLOEXEC, mode);
+        }
+    }
+
+    /// <summary>Opens below a directory with the restrictions of openat2(2).</summary>
+    internal static SyscallResult OpenAt2(LinuxHandle directory, string path, uint flags, ulong resolve)
+    {
+        ulong* how = stackalloc ulong[3];
+        how[0] = flags | Fcntl.O_CLOEXEC;
+        how[1] = 0;
+        how[2] = resolve;
+        fixed (byte* name = new CString(path).Bytes)
+            return RawSyscall.Invoke(Syscall.openat2, RawSyscall.Word(directory), (nuint)name, (nuint)how, OpenAt2Abi.open_how_size);
+    }
+
+    internal static SyscallResult Ioctl(LinuxHandle file, uint request, nuint argument) =>
+        RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(file), request, argument);
+
+    /// <summary>The device and inode of an open file, and its mode and owner.</summary>
+    internal static SyscallResult Stat(LinuxHandle file, out FileIdentity identity)
+    {
+        byte* buffer = stackalloc byte[256];
+        byte empty = 0;
+        SyscallResult result = RawSyscall.Invoke(Syscall.statx, RawSyscall.Word(file), (nuint)(&empty), Fcntl.AT_EMPTY_PATH, 0x7ff, (nuint)buffer);
+        // struct statx: stx_uid 20, stx_gid 24, stx_mode 28, stx_ino 32, stx_size 40, stx_rdev_major 128, minor 132, stx_dev_major 136, minor 140
+        identity = result.IsError ? default : new FileIdentity(
+            *(uint*)(buffer + 136), *(uint*)(buffer + 140), *(ulong*)(buffer + 32), *(ushort*)(buffer + 28), *(uint*)(buffer + 20),
+            *(long*)(buffer + 40), *(uint*)(buffer + 128), *(uint*)(buffer + 132));
+        return result;
+    }
+
+    internal static SyscallResult Read(LinuxHandle file, Span<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+            return RawSyscall.InvokeRestarting(Syscall.read, RawSyscall.Word(file), (nuint)pointer, (nuint)buffer.Length);
+    }
+
+    internal static SyscallResult Write(LinuxHandle file, ReadOnlySpan<byte> content)
+    {
+        fixed (byte* pointer = content)
+            return RawSyscall.InvokeRestarting(Syscall.write, RawSyscall.Word(file), (nuint)pointer, (nuint)content.Length);
+    }
+}
+
+/// <summary>What statx(2) says of a file.</summary>
+internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode, ushort Mode, uint Owner, long Size, uint RdevMajor, uint RdevMinor)
+{
+    internal bool IsRegular => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFREG;
+
+    internal bool IsDirectory => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFDIR;
+}

@@ -1,0 +1,61 @@
+namespace Isolation.Linux.Syscalls;
+
+/// <summary>Descriptors that come over a socket: unix(7), <c>SCM_RIGHTS</c>.</summary>
+internal static unsafe class SocketSyscalls
+{
+    private const uint MSG_CMSG_CLOEXEC = 0x40000000;
+
+    /// <summary>Receives one message with one descriptor, close-on-exec.</summary>
+    internal static SyscallResult ReceiveDescriptor(LinuxHandle socket)
+    {
+        byte data;
+        ulong* control = stackalloc ulong[4];
+        ulong* vector = stackalloc ulong[2];
+        (vector[0], vector[1]) = ((ulong)(&data), 1);
+        ulong* header = stackalloc ulong[7];
+        (header[0], header[1], header[2], header[3], header[4], header[5], header[6]) = (0, 0, (ulong)vector, 1, (ulong)control, 32, 0);
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.recvmsg, RawSyscall.Word(socket), (nuint)header, MSG_CMSG_CLOEXEC);
+        if (result.IsError)
+            return result;
+        // struct cmsghdr { u64 len; i32 level; i32 type; } then the descriptor
+        return header[5] >= 20 && control[0] == 20 && control[1] == (1 | 1ul << 32)
+            ? new SyscallResult((int)control[2])
+            : new SyscallResult(-(long)Errno.ENOMSG);
+    }
+}
+
+/// <summary>Terminals: ioctl_tty(2).</summary>
+internal static unsafe class TerminalSyscalls
+{
+    private const uint TIOCSWINSZ = 0x5414, TIOCGWINSZ = 0x5413, TCGETS = 0x5401, TCSETS = 0x5402;
+    private const int TermiosSize = 64;
+
+    internal static SyscallResult SetWindowSize(int descriptor, ushort rows, ushort columns)
+    {
+        ushort* size = stackalloc ushort[4];
+        (size[0], size[1], size[2], size[3]) = (rows, columns, 0, 0);
+        return RawSyscall.Invoke(Syscall.ioctl, (nuint)descriptor, TIOCSWINSZ, (nuint)size);
+    }
+
+    internal static SyscallResult GetWindowSize(int descriptor, out ushort rows, out ushort columns)
+    {
+        ushort* size = stackalloc ushort[4];
+        SyscallResult result = RawSyscall.Invoke(Syscall.ioctl, (nuint)descriptor, TIOCGWINSZ, (nuint)size);
+        (rows, columns) = result.IsError ? ((ushort)0, (ushort)0) : (size[0], size[1]);
+        return result;
+    }
+
+    /// <summary>Reads the kernel's struct termios; null where the descriptor is not a terminal.</summary>
+    internal static byte[]? GetAttributes(int descriptor)
+    {
+        var attributes = new byte[TermiosSize];
+        fixed (byte* pointer = attributes)
+            return RawSyscall.Invoke(Syscall.ioctl, (nuint)descriptor, TCGETS, (nuint)pointer).IsError ? null : attributes;
+    }
+
+    internal static SyscallResult SetAttributes(int descriptor, byte[] attributes)
+    {
+        fixed (byte* pointer = attributes)
+            return RawSyscall.Invoke(Syscall.ioctl, (nuint)descriptor, TCSETS, (nuint)pointer);
+    }
+}

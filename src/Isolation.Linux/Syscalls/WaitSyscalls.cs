@@ -1,0 +1,64 @@
+using Isolation.Linux.Abi;
+
+namespace Isolation.Linux.Syscalls;
+
+/// <summary>waitid(2) on a pidfd, and what PIDFD_GET_INFO knows when someone else reaped the process.</summary>
+internal static unsafe class WaitSyscalls
+{
+    /// <summary>Reaps the process behind a pidfd. Null: it still runs (only without <paramref name="block"/>).</summary>
+    internal static ExitStatus? Reap(int pidDescriptor, bool block)
+    {
+        byte* info = stackalloc byte[128];
+        rusage usage = default;
+        SyscallResult result;
+        do
+        {
+            *(int*)(info + SiPid) = 0;
+            result = RawSyscall.Invoke(Syscall.waitid, Sched.P_PIDFD, (nuint)pidDescriptor, (nuint)info,
+                Sched.WEXITED | Sched.__WALL | (block ? 0 : Sched.WNOHANG), (nuint)(&usage));
+        }
+        while (result.Errno == Errno.EINTR);
+        if (result.IsError)
+            return StatusAfterReap(pidDescriptor);
+        if (*(int*)(info + SiPid) == 0)
+            return null;
+        int code = *(int*)(info + SiCode), status = *(int*)(info + SiStatus);
+        return code == CLD_EXITED
+            ? new ExitStatus(status, null, false, usage.ToUsage())
+            : new ExitStatus(null, status & 0x7f, code == CLD_DUMPED, usage.ToUsage());
+    }
+
+    /// <summary>The status of a process that was reaped elsewhere: kept by the pidfd since Linux 6.15, unknown before.</summary>
+    private static ExitStatus StatusAfterReap(int pidDescriptor)
+    {
+        pidfd_info info = new() { mask = Sched.PIDFD_INFO_EXIT };
+        SyscallResult result = RawSyscall.Invoke(Syscall.ioctl, (nuint)pidDescriptor, Sched.PIDFD_GET_INFO, (nuint)(&info));
+        return !result.IsError && (info.mask & Sched.PIDFD_INFO_EXIT) != 0
+            ? ExitStatus.FromWaitStatus(info.exit_code, null)
+            : new ExitStatus(null, null, false, null);
+    }
+
+    private const int SiCode = 8, SiPid = 16, SiStatus = 24;
+    private const int CLD_EXITED = 1, CLD_DUMPED = 3;
+
+    /// <summary><c>struct rusage</c>, linux/resource.h.</summary>
+    internal struct rusage
+    {
+        internal long ru_utime_sec, ru_utime_usec, ru_stime_sec, ru_stime_usec;
+        internal long ru_maxrss, ru_ixrss, ru_idrss, ru_isrss, ru_minflt, ru_majflt, ru_nswap;
+        internal long ru_inblock, ru_oublock, ru_msgsnd, ru_msgrcv, ru_nsignals, ru_nvcsw, ru_nivcsw;
+
+        internal readonly ResourceUsage ToUsage() => new(
+            TimeSpan.FromSeconds(ru_utime_sec) + TimeSpan.FromMicroseconds(ru_utime_usec),
+            TimeSpan.FromSeconds(ru_stime_sec) + TimeSpan.FromMicroseconds(ru_stime_usec),
+            ru_maxrss * 1024, ru_minflt, ru_majflt, ru_inblock, ru_oublock, ru_nvcsw, ru_nivcsw);
+    }
+
+    /// <summary><c>struct pidfd_info</c>, linux/pidfd.h, v6.15, its first 64 bytes; extensible.</summary>
+    private struct pidfd_info
+    {
+        internal ulong mask, cgroupid;
+        internal uint pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+        internal int exit_code;
+    }
+}

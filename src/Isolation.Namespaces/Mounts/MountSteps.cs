@@ -1,0 +1,249 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Isolation.Linux;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Namespaces;
+
+/// <summary>What mounts need to know of the launch around them.</summary>
+/// <param name="Paths">Resolves paths inside the new root.</param>
+/// <param name="CanMakeNodes">Whether the child may make device nodes: not in a user namespace.</param>
+/// <param name="TerminalGroup">The group that owns pseudo-terminals; null where it is not mapped.</param>
+/// <param name="InUserNamespace">Whether the mount namespace belongs to a new user namespace.</param>
+/// <param name="HasOwnIpc">Whether message queues can be mounted: the IPC namespace belongs to the container's user namespace.</param>
+/// <param name="Staging">A tmpfs outside the new root, attached, for upper layers and files from memory; null where nothing needs it.</param>
+internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? TerminalGroup, bool InUserNamespace, bool HasOwnIpc, Slot? Staging)
+{
+    /// <summary>The mounted /dev, once there is one: the source of the null device for masks.</summary>
+    internal Slot? Dev { get; set; }
+
+    /// <summary>The mounted proc, once there is one: what process settings are written through.</summary>
+    internal Slot? Proc { get; set; }
+
+    /// <summary>Trees that the parent opened and idmapped, by their mounts.</summary>
+    internal Dictionary<BindMount, Slot> IdMappedTrees { get; } = [];
+
+    /// <summary>Numbers the files and layers in the staging tmpfs.</summary>
+    internal int StagingCount { get; set; }
+}
+
+/// <summary>Lowers mounts to steps.</summary>
+internal static class MountSteps
+{
+    internal static PlanStep Lower(Mount mount, MountContext context) => mount switch
+    {
+        BindMount bind => Bind(bind, context),
+        TmpfsMount tmpfs => Tmpfs(tmpfs, context),
+        ProcMount proc => Proc(proc, context),
+        SysfsMount sysfs => Pseudo("sysfs", sysfs, context, InRoot.NoLinks),
+        DevMount dev => DevSteps.Lower(dev, context),
+        MqueueMount mqueue => Pseudo("mqueue", mqueue, context, InRoot.Follow),
+        DevptsMount devpts => Pseudo("devpts", devpts, context, InRoot.Follow, DevSteps.DevptsOptions(context)),
+        Cgroup2Mount cgroup => Pseudo("cgroup2", cgroup, context, InRoot.NoLinks),
+        OverlayMount overlay => Overlay(overlay, context),
+        FileMount file => InjectedFile(file, context),
+        DeviceMount device => OnFile($"mount device \"{device.Source}\" on", device, device.Source, context),
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    /// <summary>Hides a path of the new root: a file behind the null device, a directory behind an empty read-only one. One that does not exist is left.</summary>
+    internal static PlanStep Mask(string path, MountContext context)
+    {
+        Slot target = new("masked"), empty = new("empty"), device = new("null");
+        ImmutableArray<SyscallStep> coverDirectory =
+        [
+            .. MountCalls.NewFileSystem("tmpfs", empty, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec, ("size", "0"), ("nr_inodes", "1"), ("mode", "0555")),
+            MountCalls.Attach(empty, target),
+        ];
+        // The null device of our own /dev tmpfs, which no image can have replaced; the host's where there is none.
+        ImmutableArray<SyscallStep> coverFile =
+        [
+            context.Paths.Open(path, target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = 2 },
+            context.Dev is { } dev ? MountCalls.CloneTree(dev, "null", device, follow: false) : MountCalls.CloneTree(StepArgument.CurrentDirectory, "/dev/null", device, follow: false),
+            MountCalls.Attach(device, target),
+        ];
+        coverDirectory = coverDirectory.SetItem(coverDirectory.Length - 1, coverDirectory[^1] with { SkipOnSuccess = (sbyte)coverFile.Length });
+        return new PlanStep("mask", Quote(path),
+        [
+            context.Paths.Open(path, target, Fcntl.O_DIRECTORY(context.Paths.Architecture)) with
+            {
+                Tolerated = [Errno.ENOENT, Errno.ENOTDIR],
+                SkipOnTolerated = (sbyte)coverDirectory.Length,
+            },
+            .. coverDirectory,
+            .. coverFile,
+        ])
+        {
+            Hint = errno => InRoot.Hint(errno, path),
+        };
+    }
+
+    /// <summary>Makes a path of the new root read-only, with all below it. One that does not exist is left.</summary>
+    internal static PlanStep ReadOnlyPath(string path, MountContext context)
+    {
+        Slot target = new("target"), tree = new("tree");
+        return new PlanStep("make read-only", Quote(path),
+        [
+            context.Paths.Open(path, target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = 3 },
+            MountCalls.CloneTree(target, "", tree, recursive: true),
+            MountCalls.SetAttributes(tree, "", MountFlags.ReadOnly, recursive: true),
+            MountCalls.Attach(tree, target),
+        ])
+        {
+            Hint = errno => InRoot.Hint(errno, path),
+        };
+    }
+
+    internal static string Quote(string text) => "\"" + text + "\"";
+
+    internal static string Octal(int mode) => Convert.ToString(mode, 8).PadLeft(4, '0');
+
+    private static PlanStep Bind(BindMount bind, MountContext context)
+    {
+        Slot tree = bind.IdMapped ? context.IdMappedTrees[bind] : new("bind"), target = new("target");
+        ImmutableArray<SyscallStep> onDirectory = context.Paths.EnsureDirectory(bind.Destination, target);
+        ImmutableArray<SyscallStep> onFile = context.Paths.EnsureFile(bind.Destination, target);
+        Slot probe = new("source-directory");
+        // Whether the source is a directory decides what is made at the destination.
+        ImmutableArray<SyscallStep> place =
+        [
+            new SyscallStep(Syscall.openat, tree, ".", StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC | Fcntl.O_DIRECTORY(context.Paths.Architecture), "O_PATH|O_DIRECTORY|O_CLOEXEC"))
+            {
+                Result = probe,
+                Tolerated = [Errno.ENOTDIR],
+                SkipOnTolerated = checked((sbyte)(onDirectory.Length + 2)),
+            },
+            new SyscallStep(Syscall.close, probe),
+            .. Jump(onDirectory, over: onFile.Length),
+            .. onFile,
+        ];
+        return new PlanStep($"bind-mount {Quote(bind.Source)} on", Quote(bind.Destination),
+        [
+            .. bind.IdMapped ? (ImmutableArray<SyscallStep>)[] : [MountCalls.CloneTree(StepArgument.CurrentDirectory, bind.Source, tree, bind.Recursive)],
+            MountCalls.SetAttributes(tree, "", bind.Flags, bind.Propagation, bind.Recursive),
+            .. place,
+            MountCalls.Attach(tree, target),
+        ])
+        {
+            Hint = errno => BindHint(errno, bind.Source) ?? InRoot.Hint(errno, bind.Destination),
+        };
+    }
+
+    /// <summary>Ends a branch with a step that always goes on past another branch.</summary>
+    private static ImmutableArray<SyscallStep> Jump(ImmutableArray<SyscallStep> branch, int over) =>
+        [.. branch, new SyscallStep(Syscall.getpid) { SkipOnSuccess = checked((sbyte)over) }];
+
+    private static PlanStep Tmpfs(TmpfsMount mount, MountContext context)
+    {
+        Slot tmpfs = new("tmpfs"), target = new("target");
+        var options = new List<(string, string?)> { ("mode", Octal(mount.Mode)) };
+        if (mount.SizeBytes is { } size)
+            options.Add(("size", Number(size)));
+        if (mount.Inodes is { } inodes)
+            options.Add(("nr_inodes", Number(inodes)));
+        return new PlanStep("mount tmpfs on", Quote(mount.Destination),
+        [
+            .. MountCalls.NewFileSystem("tmpfs", tmpfs, mount.Flags, [.. options]),
+            .. context.Paths.EnsureDirectory(mount.Destination, target),
+            MountCalls.Attach(tmpfs, target),
+        ])
+        {
+            Hint = errno => InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static PlanStep Proc(ProcMount mount, MountContext context)
+    {
+        Slot proc = new("proc"), target = new("target");
+        context.Proc ??= proc;
+        return new PlanStep("mount proc on", Quote(mount.Destination),
+        [
+            .. MountCalls.NewFileSystem("proc", proc, mount.Flags),
+            .. context.Paths.EnsureDirectory(mount.Destination, target, InRoot.NoLinks),
+            MountCalls.Attach(proc, target),
+        ])
+        {
+            Hint = errno => errno == Errno.EPERM
+                ? "A new proc needs a PID namespace of its own and, in a user namespace, a host proc with nothing mounted over its files, which an outer container often has."
+                : InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static PlanStep Pseudo(string type, Mount mount, MountContext context, ulong resolve, params ReadOnlySpan<(string Key, string? Value)> options)
+    {
+        Slot file = new(type), target = new("target");
+        return new PlanStep($"mount {type} on", Quote(mount.Destination),
+        [
+            .. MountCalls.NewFileSystem(type, file, mount.Flags, options),
+            .. context.Paths.EnsureDirectory(mount.Destination, target, resolve),
+            MountCalls.Attach(file, target),
+        ])
+        {
+            Hint = errno => errno == Errno.EPERM
+                ? $"A new {type} needs the namespace that it shows to belong to the container's user namespace."
+                : InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static PlanStep Overlay(OverlayMount mount, MountContext context)
+    {
+        Slot overlay = new("overlay"), target = new("target");
+        return new PlanStep("mount overlay on", Quote(mount.Destination),
+        [
+            .. OverlaySteps.Create(mount.LowerDirectories, mount.UpperDirectory, mount.WorkDirectory, mount.Flags, overlay, context),
+            .. context.Paths.EnsureDirectory(mount.Destination, target),
+            MountCalls.Attach(overlay, target),
+        ])
+        {
+            Hint = errno => OverlaySteps.Hint(errno) ?? InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static PlanStep InjectedFile(FileMount mount, MountContext context)
+    {
+        Slot staging = context.Staging ?? throw new System.Diagnostics.UnreachableException();
+        string name = "file" + Number(context.StagingCount++);
+        Slot file = new("file"), tree = new("tree"), target = new("target");
+        return new PlanStep("put file", Quote(mount.Destination),
+        [
+            new SyscallStep(Syscall.openat, staging, name, StepArgument.Flags(Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_CREAT|O_EXCL|O_WRONLY|O_CLOEXEC"),
+                StepArgument.Flags((uint)mount.Mode, Octal(mount.Mode))) { Result = file },
+            new SyscallStep(Syscall.write, file, StepArgument.Bytes(mount.Content.AsSpan(), $"[{mount.Content.Length} bytes]"), mount.Content.Length),
+            new SyscallStep(Syscall.close, file),
+            MountCalls.CloneTree(staging, name, tree, follow: false),
+            MountCalls.SetAttributes(tree, "", mount.Flags),
+            .. context.Paths.EnsureFile(mount.Destination, target),
+            MountCalls.Attach(tree, target),
+        ])
+        {
+            Hint = errno => InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static PlanStep OnFile(string action, Mount mount, string source, MountContext context)
+    {
+        Slot tree = new("device"), target = new("target");
+        return new PlanStep(action, Quote(mount.Destination),
+        [
+            MountCalls.CloneTree(StepArgument.CurrentDirectory, source, tree),
+            MountCalls.SetAttributes(tree, "", mount.Flags, MountPropagation.Private),
+            .. context.Paths.EnsureFile(mount.Destination, target),
+            MountCalls.Attach(tree, target),
+        ])
+        {
+            Hint = errno => BindHint(errno, source) ?? InRoot.Hint(errno, mount.Destination),
+        };
+    }
+
+    private static string? BindHint(Errno errno, string source) => errno switch
+    {
+        Errno.ENOENT => $"The source \"{source}\" does not exist on the host.",
+        Errno.EACCES => $"This user may not reach the source \"{source}\".",
+        Errno.EPERM => "In a user namespace, attributes that the source's own mount has (ro, nosuid, nodev, noexec) cannot be taken away.",
+        _ => null,
+    };
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}
