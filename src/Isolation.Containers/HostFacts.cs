@@ -78,6 +78,9 @@ public sealed record HostFacts
     /// <summary>The active security modules, from /sys/kernel/security/lsm; empty where that cannot be read.</summary>
     public ImmutableArray<string> SecurityModules { get; init; } = [];
 
+    /// <summary>The directories and links in the host's root directory.</summary>
+    public ImmutableArray<HostRootEntry> RootEntries { get; init; } = [];
+
     /// <summary>Whether this process may make namespaces without a user namespace of its own.</summary>
     public bool IsPrivileged => Capabilities.Contains(Capability.SysAdmin);
 
@@ -105,6 +108,7 @@ public sealed record HostFacts
             UserNamespaceRemedy = remedy,
             HasClone3 = CloneSupport.HasClone3,
             Cgroups = CgroupModes.Detect(),
+            RootEntries = HostRootEntry.Read(),
             SecurityModules = ReadLine("/sys/kernel/security/lsm") is { } lsm ? [.. lsm.Split(',')] : [],
         };
     }

@@ -13,12 +13,19 @@ public abstract record Rootfs
     /// <param name="lowerDirectories">Absolute paths, the topmost first.</param>
     public static Rootfs Overlay(params IEnumerable<string> lowerDirectories) => new OverlayRootfs([.. lowerDirectories]);
 
-    /// <summary>The host's own root, read-only, with changes kept in memory and thrown away. Other file systems that are mounted below
-    /// it are not seen.</summary>
-    public static Rootfs Host { get; } = Overlay("/");
+    /// <summary>The host's own root, with changes kept in memory and thrown away.</summary>
+    public static Rootfs Host { get; } = new HostRootfs();
 
     /// <summary>The directories of the host that make up the root, the topmost first.</summary>
     internal abstract ImmutableArray<string> Layers { get; }
+}
+
+/// <summary>The host's own root, with changes kept in memory and thrown away: nothing is ever written to the host.</summary>
+/// <remarks>One overlay over <c>/</c>, without the file systems that are mounted below it. In a user namespace the kernel refuses that, so
+/// there the root is a tmpfs with an overlay for each directory of the host's root; a directory with mounts below it is seen read-only.</remarks>
+public sealed record HostRootfs : Rootfs
+{
+    internal override ImmutableArray<string> Layers => ["/"];
 }
 
 /// <summary>A directory of the host as the root.</summary>

@@ -38,6 +38,9 @@ internal static class SpecJson
         json.WriteStartObject("root");
         switch (spec.Rootfs)
         {
+            case HostRootfs:
+                json.WriteBoolean("host", true);
+                break;
             case DirectoryRootfs directory:
                 json.WriteString("path", directory.Path);
                 json.WriteBoolean("idMapped", directory.IdMapped);

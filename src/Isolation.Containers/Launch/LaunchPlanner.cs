@@ -41,7 +41,7 @@ internal sealed partial class LaunchPlanner
         _terminal = spec.Terminal ? new TerminalSteps() : null;
         _streams = new StreamSteps(spec);
         bool inUserNamespace = _userNamespace.IsNew || _join.JoinsUser;
-        bool staged = spec.Rootfs is OverlayRootfs { UpperDirectory: null } || spec.Mounts.Any(m => m is FileMount or OverlayMount { UpperDirectory: null });
+        bool staged = spec.Rootfs is HostRootfs or OverlayRootfs { UpperDirectory: null } || spec.Mounts.Any(m => m is FileMount or OverlayMount { UpperDirectory: null });
         _mounts = new MountContext(
             new InRoot(_root, facts.Architecture),
             CanMakeNodes: !inUserNamespace && facts.Capabilities.Contains(Capability.Mknod),
@@ -151,10 +151,11 @@ internal sealed partial class LaunchPlanner
             Add(Inside, RootSwitch.Stage(staging));
         Add(Inside, _spec.Rootfs switch
         {
-            DirectoryRootfs { IdMapped: true } directory => RootSwitch.FromTree(directory.Path, _root),
-            DirectoryRootfs directory => RootSwitch.FromDirectory(directory.Path, _root),
-            OverlayRootfs overlay => RootSwitch.FromOverlay(overlay.LowerDirectories, overlay.UpperDirectory, overlay.WorkDirectory, _root, _mounts),
-            _ => throw new System.Diagnostics.UnreachableException(),
+            DirectoryRootfs { IdMapped: true } directory => [RootSwitch.FromTree(directory.Path, _root)],
+            DirectoryRootfs directory => [RootSwitch.FromDirectory(directory.Path, _root)],
+            OverlayRootfs overlay => [RootSwitch.FromOverlay(overlay.LowerDirectories, overlay.UpperDirectory, overlay.WorkDirectory, _root, _mounts)],
+            HostRootfs when !_mounts.InUserNamespace => [RootSwitch.FromOverlay(["/"], null, null, _root, _mounts)],
+            _ => HostRootSteps.Compose(_facts.RootEntries, _root, _mounts),
         });
         // Before the switch: a new proc in a user namespace needs the host's to be still there, and so do bind sources.
         foreach (Mount mount in _spec.Mounts)

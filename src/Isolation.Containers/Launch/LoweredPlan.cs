@@ -33,6 +33,7 @@ internal sealed class LoweredPlan
             CloneFlags = slots.CloneFlags,
             Parent = parent,
             Borrowed = borrowed,
+            FirstExecution = slots.Form == LaunchForm.Sealed ? borrowed.End - 1 : borrowed.End - plan.Entries[^1].Step.Calls.Length,
             Sealed = sealedSteps,
             ParentThread = slots.ParentThread,
             SealedFile = slots.SealedFile,

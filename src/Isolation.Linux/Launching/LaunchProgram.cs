@@ -37,6 +37,9 @@ internal sealed class LaunchProgram
     /// <summary>Steps that the child runs in this process's memory: all of them, or those up to the sealed image's start.</summary>
     internal StepRange Borrowed { get; init; }
 
+    /// <summary>The first borrowed step that executes something: a child that got there without a failure has left this memory.</summary>
+    internal required int FirstExecution { get; init; }
+
     /// <summary>Steps that the child runs in the sealed image; empty in the other form.</summary>
     internal StepRange Sealed { get; init; }
 

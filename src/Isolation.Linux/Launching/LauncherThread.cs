@@ -81,7 +81,7 @@ internal sealed unsafe class LauncherThread
         // The write end must be gone here before the end of file can come.
         CloseSlots(launch.Temporary);
         StepFailure? failure = BorrowedFailure();
-        bool executed = failure is null && _memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)) == launch.Borrowed.End - 1;
+        bool executed = failure is null && _memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)) >= launch.FirstExecution;
         if (executed && launch.JoinedId is { } joined)
             process = AdoptJoined(process, joined);
         if (executed && launch.Form == LaunchForm.Sealed)

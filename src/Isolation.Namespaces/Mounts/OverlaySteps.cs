@@ -36,7 +36,7 @@ internal static class OverlaySteps
 
     internal static string? Hint(Errno errno) => errno switch
     {
-        Errno.EINVAL => "Upper and work directories must be on one file system that supports overlays, not itself an overlay, and the work directory unused.",
+        Errno.EINVAL => "Upper and work directories must be on one file system that supports overlays, and the work directory unused; in a user namespace a layer may have no other mounts below it.",
         Errno.EPERM => "An overlay in a user namespace needs Linux 5.11.",
         Errno.ELOOP => "A layer lies inside another one.",
         _ => null,

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Builds and tests everything, as root and again as an ordinary user. Installs what it needs (Debian, Ubuntu).
+# Ends with one line: N passed, N failed, N skipped.
+#   eng/test.sh            all lanes
+#   eng/test.sh --quick    without the arm64 machine
+set -uo pipefail
+cd "$(dirname "$0")/.."
+quick=0; [ "${1:-}" = --quick ] && quick=1
+sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap strace)
+[ $quick = 1 ] || packages+=(qemu-system-arm cpio)
+missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
+if [ ${#missing[@]} -gt 0 ]; then
+  "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
+    echo "The packages ${missing[*]} could not be installed."; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+fi
+
+passed=0 failed=0 skipped=0
+log=$(mktemp); trap 'rm -rf "$log" "${copy:-}"' EXIT
+count() { # adds up the summaries of a log; a run that ends badly without a failed test counts as one failure
+  local p f s
+  read -r p f s < <(awk '/^ +succeeded: [0-9]+$/ {p+=$2} /^ +failed: [0-9]+$/ {f+=$2} /^ +skipped: [0-9]+$/ {s+=$2} END {print p+0, f+0, s+0}' "$log")
+  [ "$1" = 0 ] || [ "$f" -gt 0 ] || f=1
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+finish() { echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; exit; }
+
+echo "== build"
+if ! dotnet build Isolation.sln --configuration Release --nologo -v quiet; then failed=1; finish; fi
+
+echo "== format"
+if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$log" 2>&1; then
+  head -20 "$log"; failed=$((failed + 1)); finish
+fi
+
+tests=(Linux.Tests Namespaces.Tests Security.Tests Containers.Tests Properties Abi.Tests)
+[ $quick = 1 ] || tests+=(Arm64.Tests)
+for t in "${tests[@]}"; do
+  echo "== $t"
+  dotnet "tests/Isolation.$t/bin/Release/net10.0/Isolation.$t.dll" --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+done
+
+echo "== Kernel.Tests, as root"
+"${sudo[@]}" env PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" dotnet tests/Isolation.Kernel.Tests/bin/Release/net10.0/Isolation.Kernel.Tests.dll --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+
+echo "== Kernel.Tests, as an ordinary user"
+user=isolation-test
+id $user >/dev/null 2>&1 || "${sudo[@]}" useradd --create-home --shell /bin/bash $user
+for file in /etc/subuid /etc/subgid; do
+  grep -q "^$user:" $file 2>/dev/null || echo "$user:500000:65536" | "${sudo[@]}" tee -a $file >/dev/null
+done
+copy=$(mktemp -d); cp -r tests/Isolation.Kernel.Tests/bin/Release/net10.0 "$copy/tests"; chmod -R a+rX "$copy"
+"${sudo[@]}" runuser -u $user -- env HOME=/home/$user DOTNET_NOLOGO=1 PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" \
+  sh -c "cd '$copy/tests' && exec dotnet Isolation.Kernel.Tests.dll --no-progress" 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+
+echo "== pack"
+if ! dotnet pack Isolation.sln --configuration Release --no-build --nologo -v quiet --output "$copy/packages"; then failed=$((failed + 1)); fi
+finish

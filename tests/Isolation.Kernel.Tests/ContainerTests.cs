@@ -1,0 +1,277 @@
+using Isolation.Containers;
+using Isolation.Linux;
+using Isolation.Namespaces;
+using Isolation.Security;
+
+namespace Isolation.Kernel.Tests;
+
+/// <summary>The main job, on the real kernel, as root and as an ordinary user alike.</summary>
+public class ContainerTests
+{
+    public static TheoryData<LaunchForm> Forms => [LaunchForm.InMemory, LaunchForm.Sealed];
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Inside_all_is_its_own(LaunchForm form)
+    {
+        var leaks = new Leaks();
+        string[] lines = (await Box.Shell("""
+            echo $$; hostname; cat /proc/net/dev | grep -c :; cat /proc/net/dev | grep -o lo
+            ls -d /proc/[0-9]* | wc -l
+            sed -nE 's/^(CapEff|CapBnd|CapInh|CapAmb|NoNewPrivs|SigBlk|SigIgn):\s*//p' /proc/self/status
+            echo /proc/self/fd/*
+            """).WithLaunchForm(form).OutputAsync()).Split('\n');
+        Assert.Equal(["1", "box", "1", "lo"], lines[..4]);
+        Assert.InRange(int.Parse(lines[4]), 1, 4);
+        Assert.Equal(["0000000000000000", "0000000000000000", "0000000000000000", "00000000a80425fb", "00000000a80425fb", "0000000000000000", "1"], lines[5..12]);
+        leaks.AssertNone();
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Only_the_standard_streams_are_open(LaunchForm form)
+    {
+        using FileStream inheritable = File.OpenRead("/etc/passwd");
+        string output = await Box.Builder("/bin/sh", "-c", "ls -l /proc/self/fd | sed -nE 's/.* ([0-9]+) -> (.*)/\\1 \\2/p'").WithLaunchForm(form).OutputAsync();
+        string[] lines = output.Split('\n');
+        Assert.Equal(4, lines.Length); // 0, 1, 2 and the directory that ls reads
+        Assert.Equal("0 /dev/null", lines[0]);
+        Assert.StartsWith("1 pipe:", lines[1]);
+        Assert.StartsWith("2 pipe:", lines[2]);
+        Assert.Contains("/fd", lines[3]);
+    }
+
+    [Fact]
+    public async Task Writes_to_the_hosts_root_are_thrown_away()
+    {
+        string name = $"/isolation-test-{Guid.NewGuid():n}";
+        Assert.Equal("here", await Box.Shell($"echo here > {name}; cat {name}").WithReadOnlyRoot(false).OutputAsync());
+        Assert.False(File.Exists(name));
+    }
+
+    [Fact]
+    public async Task The_root_is_read_only_by_default()
+    {
+        (ContainerResult result, string output) = await Box.Shell("echo x > /file").CaptureAsync();
+        Assert.NotEqual(0, result.Status.Code);
+        Assert.Contains("Read-only file system", output);
+    }
+
+    [Fact]
+    public async Task Old_root_and_host_mounts_are_out_of_reach()
+    {
+        // One mount on /, nothing above it, and not the host's.
+        Assert.Equal("1", await Box.Shell("cut -d' ' -f5 /proc/self/mountinfo | grep -cx /").OutputAsync());
+        Assert.Equal("", await Box.Shell("awk '$5 == \"/\"' /proc/self/mountinfo | grep -w ext4; true").OutputAsync());
+        Assert.Equal("same", await Box.Shell("[ $(stat -c %d:%i /) = $(stat -c %d:%i /..) ] && [ $(stat -c %d:%i /) = $(stat -c %d:%i /proc/1/root/..) ] && echo same").OutputAsync());
+    }
+
+    [Fact]
+    public async Task Kernel_settings_cannot_be_written()
+    {
+        string output = await Box.Shell("for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/kernel/hostname /sys/kernel/uevent_helper; do (echo x > $f) 2>/dev/null && echo wrote $f; done; true").OutputAsync();
+        Assert.Equal("", output);
+    }
+
+    [Fact]
+    public async Task Exit_code_signal_and_usage_come_back()
+    {
+        ContainerResult exited = await Box.Shell("exit 42").RunAsync();
+        Assert.Equal((42, null), (exited.Status.Code, exited.Status.Signal));
+        Assert.InRange(exited.Status.Usage!.Value.MaxResidentBytes, 100_000, 1_000_000_000);
+        ContainerResult killed = await Box.Shell("sh -c 'kill -SEGV $$'; exit $?").RunAsync();
+        Assert.Equal(139, killed.Status.Code);
+        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        process.Kill(9);
+        Assert.Equal((null, 9), ((await process.WaitAsync()).Status.Code, (await process.WaitAsync()).Status.Signal));
+    }
+
+    [Fact]
+    public async Task The_status_is_kept_when_somebody_else_reaped()
+    {
+        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        Assert.False(process.Process.HasExited);
+        process.Kill();
+        ContainerResult result = await process.WaitAsync();
+        Assert.True(process.Process.HasExited);
+        // Reaped by the watcher: a second reap asks the pidfd, which knows since Linux 6.15.
+        ExitStatus again = Linux.Syscalls.WaitSyscalls.Reap(process.Process.Descriptor, block: true)!.Value;
+        if (KernelVersion.Running >= new KernelVersion(6, 15))
+            Assert.Equal(9, again.Signal);
+        else
+            Assert.False(again.IsKnown);
+        Assert.Equal(9, result.Status.Signal);
+    }
+
+    [Fact]
+    public async Task A_timeout_kills_everything_and_says_so()
+    {
+        ContainerResult result = await Box.Shell("sleep 1000 & sleep 1000").WithTimeout(TimeSpan.FromMilliseconds(200)).RunAsync();
+        Assert.True(result.TimedOut);
+        Assert.Equal(9, result.Status.Signal);
+        Assert.InRange(result.Duration.TotalSeconds, 0.19, 20);
+    }
+
+    [Fact]
+    public async Task Cancelling_a_run_kills_everything()
+    {
+        var leaks = new Leaks();
+        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Box.Shell("sleep 1000 & sleep 1000").RunAsync(source.Token));
+        leaks.AssertNone();
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Box.Builder("/bin/true").StartAsync(cancelled.Token));
+    }
+
+    [Fact]
+    public async Task Disposing_leaves_no_descendant()
+    {
+        var leaks = new Leaks();
+        string marker = $"98{Random.Shared.Next(1_000_000)}";
+        ContainerProcess process = await Box.Shell($"setsid sleep {marker} & sleep {marker} & exec sleep {marker}").StartAsync();
+        await WaitFor(() => Sleeping(marker) == 3);
+        await process.DisposeAsync();
+        Assert.Equal(0, Sleeping(marker));
+        leaks.AssertNone();
+    }
+
+    [Fact]
+    public async Task Disposing_leaves_no_descendant_in_the_hosts_pid_namespace()
+    {
+        string marker = $"98{Random.Shared.Next(1_000_000)}";
+        ContainerProcess process = await Box.Shell($"setsid sh -c 'sleep {marker} & sleep {marker} & exit' & sleep {marker}")
+            .WithNamespacesSharedWithHost(NamespaceKinds.Pid).StartAsync();
+        await WaitFor(() => Sleeping(marker) == 3);
+        await process.DisposeAsync();
+        Assert.Equal(0, Sleeping(marker));
+    }
+
+    [Fact]
+    public async Task An_init_is_process_1_forwards_signals_and_reaps_orphans()
+    {
+        await using ContainerProcess process = await Box.Shell("trap 'echo got; exit 5' USR1; (sleep 0.05 &); sleep 0.3; ps -eo pid,stat | grep -c Z; echo $$; while :; do sleep 0.05; done")
+            .WithInit().WithStandardOutput(Stdio.Pipe).StartAsync();
+        var output = new StreamReader(process.StandardOutput!);
+        Assert.Equal("0", await output.ReadLineAsync());
+        Assert.Equal("2", await output.ReadLineAsync());
+        process.Kill(10);
+        Assert.Equal("got", await output.ReadLineAsync());
+        Assert.Equal(5, (await process.WaitAsync()).Status.Code);
+    }
+
+    [Theory]
+    [InlineData("exit 3", 3)]
+    [InlineData("kill -9 $$", 137)]
+    [InlineData("kill -TERM $$", 143)]
+    public async Task An_init_ends_as_the_program_ends(string script, int code) => Assert.Equal(code, (await Box.Shell(script).WithInit().RunAsync()).Status.Code);
+
+    [Fact]
+    public async Task Input_and_output_are_streams()
+    {
+        await using ContainerProcess process = await Box.Builder("/bin/cat").WithStandardInput(Stdio.Pipe).WithStandardOutput(Stdio.Pipe).StartAsync();
+        await process.StandardInput!.WriteAsync("hello"u8.ToArray());
+        process.StandardInput.Close();
+        Assert.Equal("hello", await new StreamReader(process.StandardOutput!).ReadToEndAsync());
+        Assert.Equal(0, (await process.WaitAsync()).Status.Code);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Files_and_handles_can_be_streams_and_descriptors(LaunchForm form)
+    {
+        using var directory = new TemporaryDirectory();
+        string input = directory.Write("in", "from file"), target = Path.Combine(directory.Path, "out");
+        using FileStream three = File.OpenRead(directory.Write("three", "III")), four = File.OpenRead(directory.Write("four", "IV")), error = new(Path.Combine(directory.Path, "err"), FileMode.Create, FileAccess.Write, FileShare.ReadWrite);
+        // Sources may have the very numbers that are targets: 3 to 6 are given in an order that would overwrite.
+        ContainerResult result = await Box.Shell("cat; cat <&5; cat <&3; echo oops >&2; ls /proc/self/fd | wc -l")
+            .WithStandardInput(Stdio.File(input)).WithStandardOutput(Stdio.File(target)).WithStandardError(Stdio.Handle(error.SafeFileHandle))
+            .AddDescriptor(four.SafeFileHandle, 5).AddDescriptor(three.SafeFileHandle, 3).WithLaunchForm(form).RunAsync();
+        Assert.Equal(0, result.Status.Code);
+        Assert.Equal("from fileIVIII6\n", File.ReadAllText(target));
+        Assert.Equal("oops\n", File.ReadAllText(Path.Combine(directory.Path, "err")));
+        ContainerResult appended = await Box.Builder("/bin/echo", "more").WithStandardOutput(Stdio.File(target, append: true)).RunAsync();
+        Assert.Equal((0, "from fileIVIII6\nmore\n"), (appended.Status.Code, File.ReadAllText(target)));
+    }
+
+    [Fact]
+    public async Task A_terminal_is_its_own_and_controlling()
+    {
+        await using ContainerProcess process = await Box.Shell("tty; test -c /dev/console && echo console; ps -o tty= -p $$; read line; echo \"<$line>\"; stty size").WithTerminal().StartAsync();
+        process.Terminal!.Resize(columns: 99, rows: 33);
+        await process.Terminal.Stream.WriteAsync("typed\n"u8.ToArray());
+        string output = ReadTerminal(process);
+        Assert.Equal(0, (await process.WaitAsync()).Status.Code);
+        foreach (string expected in new[] { "/dev/pts/0", "console", "pts/0", "<typed>", "33 99" })
+            Assert.Contains(expected, output);
+    }
+
+    [Fact]
+    public async Task Process_settings_arrive()
+    {
+        ContainerBuilder builder = Box.Shell("pwd; umask; echo $A; echo $HOME; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; cat /proc/sys/kernel/domainname; cat /proc/sys/net/ipv4/ip_forward; cat /proc/sys/kernel/shmmax; env | wc -l")
+            .WithWorkingDirectory("/made/for/this", create: true).WithUmask(0b000_111_010).AddEnvironment("A", "b=c d").AddRlimit(new Rlimit(RlimitResource.Nofile, 100, 200))
+            .WithOomScoreAdj(500).WithDomainName("example.net").AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("kernel.shmmax", "12345").WithReadOnlyRoot(false);
+        string[] expected = ["/made/for/this", "0072", "b=c d", "/root", "100", "200", "500", "example.net", "1", "12345"];
+        Assert.Equal(expected, (await builder.OutputAsync()).Split('\n')[..^1]);
+    }
+
+    [Fact]
+    public async Task Time_offsets_move_the_clocks()
+    {
+        Host.NeedsRoot();
+        double before = double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0]);
+        string inside = await Box.Shell("cut -d' ' -f1 /proc/uptime").WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.FromDays(1))).OutputAsync();
+        Assert.InRange(double.Parse(inside) - before, 86_399, 86_500);
+    }
+
+    [Fact]
+    public async Task Steps_of_a_start_can_be_timed_in_both_forms()
+    {
+        foreach (LaunchForm form in Enum.GetValues<LaunchForm>())
+        {
+            await using ContainerProcess process = await Box.Builder("/bin/true").WithLaunchForm(form).WithStepTimes().StartAsync();
+            Assert.True(process.StepTimes.Length >= process.Plan.Steps.Length - 4, $"{process.StepTimes.Length} of {process.Plan.Steps.Length}");
+            Assert.All(process.StepTimes, t => Assert.InRange(t.Duration, TimeSpan.Zero, TimeSpan.FromSeconds(10)));
+            Assert.True(process.StepTimes.Sum(t => t.Duration.TotalMicroseconds) > 100);
+            await process.WaitAsync();
+        }
+    }
+
+    internal static async Task WaitFor(Func<bool> condition)
+    {
+        for (int i = 0; i < 500 && !condition(); i++)
+            await Task.Delay(20);
+        Assert.True(condition());
+    }
+
+    internal static int Sleeping(string marker) => Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)).Count(d =>
+    {
+        try
+        {
+            return File.ReadAllText(d + "/cmdline").Replace('\0', ' ').StartsWith($"sleep {marker}", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    });
+
+    private static string ReadTerminal(ContainerProcess process)
+    {
+        var output = new System.Text.StringBuilder();
+        var buffer = new byte[1024];
+        try
+        {
+            int length;
+            while ((length = process.Terminal!.Stream.Read(buffer)) > 0)
+                output.Append(System.Text.Encoding.UTF8.GetString(buffer, 0, length));
+        }
+        catch (IOException)
+        {
+            // EIO: the last slave was closed
+        }
+
+        return output.ToString();
+    }
+}

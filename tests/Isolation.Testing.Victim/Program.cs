@@ -1,0 +1,24 @@
+using Isolation.Containers;
+using Isolation.Linux;
+
+// Starts containers without end, several at a time, until it is killed. Writes a character for each start.
+string marker = args[0];
+var builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", $"sleep {marker} & sleep {marker}");
+LaunchPlan[] plans =
+[
+    builder.WithLaunchForm(LaunchForm.InMemory).Plan(),
+    builder.WithLaunchForm(LaunchForm.Sealed).Plan(),
+    builder.WithInit().Plan(),
+];
+using Stream output = Console.OpenStandardOutput();
+await Task.WhenAll(Enumerable.Range(0, 6).Select(async i =>
+{
+    var running = new Queue<ContainerProcess>();
+    while (true)
+    {
+        running.Enqueue(await plans[i % plans.Length].StartAsync());
+        output.WriteByte((byte)'.');
+        if (running.Count > 3)
+            await running.Dequeue().DisposeAsync();
+    }
+}));

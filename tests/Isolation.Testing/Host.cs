@@ -1,0 +1,45 @@
+using System.Diagnostics;
+
+namespace Isolation.Testing;
+
+/// <summary>What a test needs of the host. A skip names what is missing.</summary>
+public static class Host
+{
+    public static bool IsRoot => Environment.UserName == "root";
+
+    public static void NeedsRoot() => Assert.SkipUnless(IsRoot, "needs root");
+
+    public static void NeedsOrdinaryUser() => Assert.SkipWhen(IsRoot, "needs an ordinary user: run the tests as one");
+
+    public static void NeedsTool(string name) => Assert.SkipUnless(FindTool(name) is not null, $"needs {name}, which is not installed");
+
+    public static string? FindTool(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':').Append("/usr/sbin").Append("/sbin")
+        .Select(d => Path.Combine(d, name)).FirstOrDefault(File.Exists);
+
+    /// <summary>Runs a tool and returns its exit code and what it wrote to both outputs.</summary>
+    public static (int Code, string Output) Run(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + errors.Result);
+    }
+
+    /// <summary>The root of the source tree, found upwards from the test's own folder; null where the tests were copied elsewhere.</summary>
+    public static string? SourceTree
+    {
+        get
+        {
+            for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+            {
+                if (File.Exists(Path.Combine(directory.FullName, "Isolation.sln")))
+                    return directory.FullName;
+            }
+
+            return null;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+
+namespace Isolation.Testing;
+
+/// <summary>What a launch could leave behind in this process and on the host, counted before and compared after.</summary>
+public sealed class Leaks
+{
+    private readonly HashSet<string> _descriptors = [.. Descriptors().Values];
+    private readonly int _count = Descriptors().Count;
+    private readonly string _mounts = Mounts();
+
+    /// <summary>Fails where a descriptor, a mount or a child process is left that was not there before.</summary>
+    public void AssertNone()
+    {
+        // Finalisers and other tests' pools may close a little later.
+        string? problem = null;
+        for (int attempt = 0; attempt < 100; attempt++)
+        {
+            problem = Find();
+            if (problem is null)
+                return;
+            Thread.Sleep(20);
+        }
+
+        Assert.Fail(problem!);
+    }
+
+    /// <summary>The processes whose parent is this process.</summary>
+    public static IReadOnlyList<int> Children() =>
+    [
+        .. Directory.EnumerateDirectories("/proc/self/task").SelectMany(t => Read(t + "/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Select(c => int.Parse(c, CultureInfo.InvariantCulture)),
+    ];
+
+    private string? Find()
+    {
+        Dictionary<string, string> now = Descriptors();
+        if (now.Count > _count)
+            return $"{now.Count - _count} descriptors leaked: {string.Join(", ", now.Where(d => !_descriptors.Contains(d.Value)).Select(d => $"{d.Key} {d.Value}"))}";
+        if (Mounts() != _mounts)
+            return "the mounts of the host changed";
+        return Children() is { Count: > 0 } children ? $"{children.Count} child processes are left: {string.Join(", ", children)}" : null;
+    }
+
+    private static Dictionary<string, string> Descriptors()
+    {
+        var found = new Dictionary<string, string>();
+        foreach (FileSystemInfo entry in new DirectoryInfo("/proc/self/fd").EnumerateFileSystemInfos())
+        {
+            try
+            {
+                if (entry.LinkTarget is { } target)
+                    found[entry.Name] = target;
+            }
+            catch (IOException)
+            {
+                // closed meanwhile
+            }
+        }
+
+        return found;
+    }
+
+    private static string Mounts() => string.Join('\n', Read("/proc/self/mountinfo").Split('\n').Order(StringComparer.Ordinal));
+
+    private static string Read(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+}
