@@ -59,7 +59,7 @@ public sealed partial class ContainerProcess
                 case KilledWhileStartingException killed:
                     (int entry, SyscallStep call) = plan.Lowered.Find(killed.StepIndex);
                     return new LaunchException(plan, plan.Steps[entry], call.CallName, Errno.None,
-                        $"The process {killed.Status} meanwhile: for lack of memory, or by somebody.");
+                        $"The process was {killed.Status} meanwhile: for lack of memory, or by somebody.");
                 case LinuxException refused:
                     StepSide side = refused.Call is "clone3(2)" or "memfd_create(2)" ? StepSide.Parent : StepSide.Handshake;
                     int step = LastOf(plan, side);

@@ -8,6 +8,7 @@ public sealed class Leaks
     private readonly HashSet<string> _descriptors = [.. Descriptors().Values];
     private readonly int _count = Descriptors().Count;
     private readonly string _mounts = Mounts();
+    private readonly HashSet<int> _children = [.. Children()];
 
     /// <summary>Fails where a descriptor, a mount or a child process is left that was not there before.</summary>
     public void AssertNone()
@@ -39,7 +40,8 @@ public sealed class Leaks
             return $"{now.Count - _count} descriptors leaked: {string.Join(", ", now.Where(d => !_descriptors.Contains(d.Value)).Select(d => $"{d.Key} {d.Value}"))}";
         if (Mounts() != _mounts)
             return "the mounts of the host changed";
-        return Children() is { Count: > 0 } children ? $"{children.Count} child processes are left: {string.Join(", ", children)}" : null;
+        int[] children = [.. Children().Where(c => !_children.Contains(c))];
+        return children.Length > 0 ? $"{children.Length} child processes are left: {string.Join(", ", children)}" : null;
     }
 
     private static Dictionary<string, string> Descriptors()

@@ -12,15 +12,16 @@ namespace Isolation.Containers;
 internal static class CredentialSteps
 {
     /// <summary>Becomes the container's root for the set-up, so that what it makes has the right owner.</summary>
-    internal static PlanStep BecomeRoot() => new("become user 0 of", "the user namespace",
+    /// <param name="joined">Whether the namespace is another container's, which may deny setgroups(2) for good.</param>
+    internal static PlanStep BecomeRoot(bool joined) => new("become user 0 of", "the user namespace",
     [
         Ids(Syscall.setresgid, 0),
-        new SyscallStep(Syscall.setgroups, 0, StepArgument.Null),
+        DropGroups(joined),
         Ids(Syscall.setresuid, 0),
     ]);
 
     /// <summary>Capabilities and ids, in one order: bounding set while CAP_SETPCAP is there, ids, then the other sets.</summary>
-    internal static IEnumerable<PlanStep> Become(ResolvedUser user, CapabilityState wanted, CapabilitySet present, bool canChangeIds)
+    internal static IEnumerable<PlanStep> Become(ResolvedUser user, CapabilityState wanted, CapabilitySet present, bool canChangeIds, bool joined)
     {
         if (CapabilitySteps.LimitBounding(wanted.Bounding, present) is { } bounding)
             yield return bounding;
@@ -31,7 +32,7 @@ internal static class CredentialSteps
         {
             if (!root && keep)
                 yield return CapabilitySteps.KeepAcrossUserChange();
-            yield return ChangeUser(user);
+            yield return ChangeUser(user, joined);
         }
 
         yield return keep
@@ -48,15 +49,18 @@ internal static class CredentialSteps
         yield return CapabilitySteps.SetAmbient(known);
     }
 
-    private static PlanStep ChangeUser(ResolvedUser user) => new("become", string.Create(CultureInfo.InvariantCulture, $"user {user.UserId}, group {user.GroupId}"),
+    private static PlanStep ChangeUser(ResolvedUser user, bool joined) => new("become", string.Create(CultureInfo.InvariantCulture, $"user {user.UserId}, group {user.GroupId}"),
     [
-        new SyscallStep(Syscall.setgroups, user.Groups.Length, Groups(user.Groups)),
+        user.Groups.IsEmpty ? DropGroups(joined) : new SyscallStep(Syscall.setgroups, user.Groups.Length, Groups(user.Groups)),
         Ids(Syscall.setresgid, user.GroupId),
         Ids(Syscall.setresuid, user.UserId),
     ])
     {
         Hint = errno => errno == Errno.EINVAL ? "The id is not mapped in the container's user namespace." : null,
     };
+
+    private static SyscallStep DropGroups(bool joined) =>
+        new(Syscall.setgroups, 0, StepArgument.Null) { Tolerated = joined ? [Errno.EPERM] : [] };
 
     private static SyscallStep Ids(Syscall call, uint id) => new(call, id, id, id);
 

@@ -56,7 +56,7 @@ internal sealed class JoinSteps
 
         if (NeedsClone)
         {
-            var pair = new DataArgument($"[{IdRead}, {_idWrite}]", [.. new byte[16]]) { Slots = [(0, IdRead), (4, _idWrite)] };
+            StepArgument pair = StepArgument.DescriptorPair(IdRead, _idWrite);
             yield return new PlanStep("make a pipe for", "the process id",
                 [new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC"))]);
         }
@@ -75,7 +75,7 @@ internal sealed class JoinSteps
         }
 
         if (JoinsUser)
-            yield return CredentialSteps.BecomeRoot();
+            yield return CredentialSteps.BecomeRoot(joined: true);
     }
 
     private PlanStep Clone(NamespaceKinds made)

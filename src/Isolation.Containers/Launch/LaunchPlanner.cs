@@ -131,14 +131,14 @@ internal sealed partial class LaunchPlanner
         if (_spec.OomScoreAdj is { } score)
             Add(StepSide.Borrowed, ProcessSteps.OomScoreAdj(score));
         if (Barrier)
-            Add(StepSide.Borrowed, ProcessSteps.AwaitParent(_readyWrite, _goRead));
+            Add(StepSide.Borrowed, ProcessSteps.AwaitParent(_readyWrite, _goRead, _goWrite));
         else if (_userNamespace.IsNew)
             Add(StepSide.Borrowed, NamespaceSteps.WriteOwnMaps(_userNamespace.Users!, _userNamespace.Groups!, denySetgroups: true));
         // With shared memory the child is in the new time namespace only from its execve on, so that it may set the offsets.
         if (_spec.Namespaces.TimeOffsets is { } offsets)
             Add(StepSide.Borrowed, NamespaceSteps.WriteTimeOffsets(offsets));
         if (_userNamespace is { IsNew: true, CanChangeIds: true })
-            Add(StepSide.Borrowed, CredentialSteps.BecomeRoot());
+            Add(StepSide.Borrowed, CredentialSteps.BecomeRoot(joined: false));
         else if (_userNamespace.IsNew && _form == LaunchForm.Sealed && _user.UserId != 0)
             Add(StepSide.Borrowed, CredentialSteps.KeepAllAcrossExec(_facts.KnownCapabilities));
     }
@@ -197,7 +197,7 @@ internal sealed partial class LaunchPlanner
     {
         CapabilitySet present = _userNamespace.IsNew || _join.JoinsUser ? _facts.KnownCapabilities : _facts.Bounding;
         bool changeIds = _userNamespace.CanChangeIds && (_userNamespace.IsNew || _join.JoinsUser || _facts.Capabilities.Contains(Capability.Setuid));
-        Add(Inside, CredentialSteps.Become(_user, _spec.Capabilities, present, changeIds));
+        Add(Inside, CredentialSteps.Become(_user, _spec.Capabilities, present, changeIds, _join.JoinsUser));
         if (_spec.NoNewPrivileges)
             Add(Inside, NoNewPrivileges.Step);
         if (_spec.Init)
@@ -334,7 +334,7 @@ internal sealed partial class LaunchPlanner
         var calls = ImmutableArray.CreateBuilder<SyscallStep>();
         foreach ((Slot read, Slot write) in pipes)
         {
-            var pair = new DataArgument($"[{read}, {write}]", [.. new byte[16]]) { Slots = [(0, read), (4, write)] };
+            StepArgument pair = StepArgument.DescriptorPair(read, write);
             calls.Add(new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC")));
         }
 

@@ -100,7 +100,7 @@ internal sealed class LoweredPlan
         int first = writer.Count;
         if (side == StepSide.Parent && Timed && _plan.Form == LaunchForm.Sealed)
         {
-            var pair = new DataArgument($"[{TimesRead}, {_timesWrite}]", [.. new byte[16]]) { Slots = [(0, TimesRead), (4, _timesWrite)] };
+            StepArgument pair = StepArgument.DescriptorPair(TimesRead, _timesWrite);
             Add(writer, entryOfCall, 0, new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC")));
         }
 

@@ -16,7 +16,7 @@ internal sealed record LaunchSlots(
     Slot? SealedFile,
     Slot? Report,
     (Slot ReadyRead, Slot ReadyWrite, Slot GoRead, Slot GoWrite)? Barrier,
-    IdMapHandshake? Handshake,
+    LaunchHandshake? Handshake,
     ImmutableArray<Slot> Temporary,
     ImmutableArray<Slot> Kept,
     Slot? JoinedId,

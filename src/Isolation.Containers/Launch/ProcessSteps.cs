@@ -41,12 +41,13 @@ internal static class ProcessSteps
         [new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_NAME, "PR_SET_NAME"), name)]);
 
     /// <summary>Tells the parent that its part is due, and waits until it is done. End of file means that the parent is gone.</summary>
-    internal static PlanStep AwaitParent(Slot ready, Slot go)
+    internal static PlanStep AwaitParent(Slot ready, Slot go, Slot goWrite)
     {
         Slot token = new("token");
         StepArgument buffer = new DataArgument("[token]", [0, 0, 0, 0, 0, 0, 0, 0]) { Slots = [(0, token)] };
         return new PlanStep("wait for", "the parent",
         [
+            new SyscallStep(Syscall.close, goWrite), // the end of the file must be seen when the parent closes its own
             new SyscallStep(Syscall.write, ready, StepArgument.Bytes([1], "\"\\1\""), 1),
             new SyscallStep(Syscall.read, go, buffer, 1) { Rule = StepRule.ZeroFails },
         ]);

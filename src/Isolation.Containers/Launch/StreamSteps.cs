@@ -86,7 +86,7 @@ internal sealed class StreamSteps
     private Slot OpenPipe(int stream, string name)
     {
         Slot read = new($"{name.Replace(' ', '-')}-read"), write = new($"{name.Replace(' ', '-')}-write");
-        var pair = new DataArgument($"[{read}, {write}]", [.. new byte[16]]) { Slots = [(0, read), (4, write)] };
+        StepArgument pair = StepArgument.DescriptorPair(read, write);
         _open.Add(new PlanStep("make a pipe for", name, [new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC"))]));
         Pipes[stream] = stream == 0 ? write : read;
         return stream == 0 ? read : write;

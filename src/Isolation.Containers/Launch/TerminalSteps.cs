@@ -21,7 +21,7 @@ internal sealed class TerminalSteps
 
     internal PlanStep OpenSocket()
     {
-        var pair = new DataArgument("[2]", [.. new byte[16]]) { Slots = [(0, Receive), (4, _send)] };
+        StepArgument pair = StepArgument.DescriptorPair(Receive, _send);
         return new PlanStep("make a socket for", "the terminal",
             [new SyscallStep(Syscall.socketpair, StepArgument.Flags(AF_UNIX, "AF_UNIX"), StepArgument.Flags(SOCK_SEQPACKET | SOCK_CLOEXEC, "SOCK_SEQPACKET|SOCK_CLOEXEC"), 0, pair)]);
     }

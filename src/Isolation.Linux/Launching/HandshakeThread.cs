@@ -52,7 +52,6 @@ internal sealed unsafe class HandshakeThread
 
     private void Serve(Slot goWrite)
     {
-        byte token = 1;
         try
         {
             // clone3 leaves the id before the child runs; clone(2) has no room for it beside the pidfd.
@@ -61,10 +60,14 @@ internal sealed unsafe class HandshakeThread
         }
         catch (LinuxException e)
         {
+            // The child sees the end of the file, and fails: nothing is left waiting.
             _failure = e;
-            token = 0; // the child fails on it, so that nothing is left waiting
+            RawSyscall.Invoke(Syscall.close, Descriptor(goWrite));
+            _memory!.SlotValue(goWrite) = -1;
+            return;
         }
 
+        byte token = 1;
         RawSyscall.InvokeRestarting(Syscall.write, Descriptor(goWrite), (nuint)(&token), 1);
     }
 

@@ -13,6 +13,7 @@ internal sealed unsafe class LauncherThread
     private readonly ProgramMemory _memory = new();
     private readonly HandshakeThread _handshake = new();
     private LinuxHandle? _self;
+    private HashSet<int>? _childrenBefore;
 
     internal void Run(Func<LaunchRequest> take)
     {
@@ -61,6 +62,7 @@ internal sealed unsafe class LauncherThread
             Dumpable.Enter();
         if (launch.Barrier is not null)
             _handshake.Begin(launch, _memory);
+        _childrenBefore = launch.JoinedId is null ? null : ThreadChildren.Read();
         long result = ExecutableCode.Launch(_memory.Address);
         if (launch.ChangesDumpable)
             Dumpable.Leave();
@@ -95,8 +97,10 @@ internal sealed unsafe class LauncherThread
         process.TrySendSignal(Sched.SIGKILL);
         ExitStatus status = WaitSyscalls.Reap(process.Descriptor, block: true) ?? default;
         process.Dispose();
+        if (_childrenBefore is not null)
+            ThreadChildren.KillNew(_childrenBefore);
         CloseSlots(launch.Kept);
-        if (handshakeFailure is not null)
+        if (handshakeFailure is not null && (failure is null || failure.Value.Errno == Errno.None))
             request.OnFailed(handshakeFailure);
         else if (failure is { } step)
             request.OnFailed(step);

@@ -53,7 +53,7 @@ internal static class MountCalls
             _ => 0,
         };
         string text = $"{{set={AttributeNames(flags)}{(userNamespace is null ? "" : "|IDMAP, userns=" + userNamespace)}{(propagation is { } p ? $", propagation=MS_{p.ToString().ToUpperInvariant()}" : "")}}}";
-        var words = (DataArgument)StepArgument.Words(text, set, clear, propagate, 0);
+        var words = (DataArgument)StepArgument.Words(text, set, clear, propagate, userNamespace is null ? 0 : ulong.MaxValue);
         StepArgument attributes = userNamespace is null ? words : words with { Slots = [(24, userNamespace)] };
         uint at = (recursive ? Fcntl.AT_RECURSIVE : 0) | (path.Length == 0 ? Fcntl.AT_EMPTY_PATH : 0);
         string names = string.Join('|', new[] { recursive ? "AT_RECURSIVE" : null, path.Length == 0 ? "AT_EMPTY_PATH" : null }.OfType<string>());

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Isolation.Containers;
+using Isolation.Linux;
+
+namespace Isolation.Kernel.Tests;
+
+/// <summary>Nothing survives its parent, and nothing leaks under load.</summary>
+public class SurvivalTests
+{
+    [Fact]
+    public async Task Nothing_survives_a_parent_that_is_killed_at_random_moments_of_500_launches()
+    {
+        int launches = 0;
+        for (int round = 0; round < 20 || (launches < 500 && round < 200); round++)
+        {
+            string marker = $"97{Random.Shared.Next(10_000_000)}";
+            launches += await KillVictimAsync(marker, TimeSpan.FromMilliseconds(Random.Shared.Next(0, 150)));
+            await ContainerTests.WaitFor(() => Survivors(marker).Count == 0);
+        }
+
+        Assert.InRange(launches, 500, int.MaxValue);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_launches_under_allocation_load_neither_fail_nor_leak()
+    {
+        const int Launches = 10_000, AtOnce = 64;
+        LaunchPlan[] plans = [.. Enum.GetValues<LaunchForm>().Select(f => Box.Builder("/bin/true").WithLaunchForm(f).WithStandardOutput(Stdio.Null).Plan())];
+        await LaunchAsync(plans, 500, AtOnce);
+        var leaks = new Leaks();
+        using var stop = new CancellationTokenSource();
+        Thread[] load = [.. Enumerable.Range(0, 3).Select(_ => new Thread(() => Allocate(stop.Token)))];
+        foreach (Thread thread in load)
+            thread.Start();
+        long before = Environment.WorkingSet;
+        await LaunchAsync(plans, Launches, AtOnce);
+        await stop.CancelAsync();
+        foreach (Thread thread in load)
+            thread.Join();
+        GC.Collect();
+        leaks.AssertNone();
+        Assert.InRange(Environment.WorkingSet - before, long.MinValue, 300L << 20);
+    }
+
+    private static async Task LaunchAsync(LaunchPlan[] plans, int count, int atOnce)
+    {
+        int next = 0;
+        await Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(async () =>
+        {
+            for (int i = Interlocked.Increment(ref next); i <= count; i = Interlocked.Increment(ref next))
+            {
+                await using ContainerProcess process = await plans[i % plans.Length].StartAsync();
+                ContainerResult result = await process.WaitAsync();
+                Assert.True(result.Status.Code == 0, result.ToString());
+            }
+        })));
+    }
+
+    /// <summary>Keeps object graphs alive and checks them, so that a corrupted heap shows.</summary>
+    private static void Allocate(CancellationToken stop)
+    {
+        var kept = new Dictionary<int, byte[]>();
+        for (int i = 0; !stop.IsCancellationRequested; i++)
+        {
+            byte[] block = new byte[Random.Shared.Next(16, 100_000)];
+            block[0] = block[^1] = (byte)(i % 251);
+            kept[i % 200] = block;
+            byte[] old = kept[Random.Shared.Next(Math.Min(i + 1, 200))];
+            Assert.Equal(old[0], old[^1]);
+            if (i % 100 == 0)
+                Thread.Sleep(1);
+        }
+    }
+
+    private static async Task<int> KillVictimAsync(string marker, TimeSpan life)
+    {
+        string victim = Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll");
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [victim, marker]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        // The first starts show that it is at work; the moment after that is random.
+        var buffer = new byte[65536];
+        int started = await process.StandardOutput.BaseStream.ReadAsync(buffer);
+        Assert.True(started > 0, "the victim started nothing");
+        await Task.Delay(life);
+        process.Kill();
+        int length;
+        while ((length = await process.StandardOutput.BaseStream.ReadAsync(buffer)) > 0)
+            started += length;
+        await process.WaitForExitAsync();
+        return started;
+    }
+
+    /// <summary>Processes that run the marked command, or are still on the way to it: those have the victim's command line or the image's name.</summary>
+    private static List<string> Survivors(string marker)
+    {
+        var found = new List<string>();
+        foreach (string directory in Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)))
+        {
+            try
+            {
+                string command = File.ReadAllText(directory + "/cmdline").Replace('\0', ' ');
+                if (command.Contains(marker) || command.Trim() == "isolation")
+                    found.Add($"{directory}: {command}");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // ended meanwhile
+            }
+        }
+
+        return found;
+    }
+}
