@@ -108,7 +108,7 @@ internal sealed partial class LaunchPlanner
 
     private void AddParentSteps()
     {
-        AddIdMappedTrees();
+        AddOpenedTrees();
         if (Barrier)
             Add(StepSide.Parent, Pipe("make pipes for", "the id maps", (_readyRead, _readyWrite), (_goRead, _goWrite)));
         if (_join.Any)
@@ -151,7 +151,7 @@ internal sealed partial class LaunchPlanner
             Add(Inside, RootSwitch.Stage(staging));
         Add(Inside, _spec.Rootfs switch
         {
-            DirectoryRootfs { IdMapped: true } directory => [RootSwitch.FromTree(directory.Path, _root)],
+            DirectoryRootfs directory when OpensTrees || directory.IdMapped => [RootSwitch.FromTree(directory.Path, _root)],
             DirectoryRootfs directory => [RootSwitch.FromDirectory(directory.Path, _root)],
             OverlayRootfs overlay => [RootSwitch.FromOverlay(overlay.LowerDirectories, overlay.UpperDirectory, overlay.WorkDirectory, _root, _mounts)],
             HostRootfs when !_mounts.InUserNamespace => [RootSwitch.FromOverlay(["/"], null, null, _root, _mounts)],
@@ -312,7 +312,6 @@ internal sealed partial class LaunchPlanner
     {
         ProcMount proc when _userNamespace.IsNew && !Owns(NamespaceKinds.Pid) => new BindMount("/proc", proc.Destination, proc.Flags),
         SysfsMount sysfs when _userNamespace.IsNew && (!Owns(NamespaceKinds.Net) || _spec.NetworkPool is not null) => new BindMount("/sys", sysfs.Destination, sysfs.Flags),
-        BindMount { IdMapped: true } bind => bind,
         _ => mount,
     };
 

@@ -22,8 +22,8 @@ internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? Termi
     /// <summary>The mounted proc, once there is one: what process settings are written through.</summary>
     internal Slot? Proc { get; set; }
 
-    /// <summary>Trees that the parent opened and idmapped, by their mounts.</summary>
-    internal Dictionary<BindMount, Slot> IdMappedTrees { get; } = [];
+    /// <summary>Trees that the parent opened, with their attributes set, by their mounts.</summary>
+    internal Dictionary<BindMount, Slot> OpenedTrees { get; } = [];
 
     /// <summary>Numbers the files and layers in the staging tmpfs.</summary>
     internal int StagingCount { get; set; }
@@ -102,7 +102,9 @@ internal static class MountSteps
 
     private static PlanStep Bind(BindMount bind, MountContext context)
     {
-        Slot tree = bind.IdMapped ? context.IdMappedTrees[bind] : new("bind"), target = new("target");
+        bool opened = context.OpenedTrees.TryGetValue(bind, out Slot? tree);
+        tree ??= new("bind");
+        Slot target = new("target");
         ImmutableArray<SyscallStep> onDirectory = context.Paths.EnsureDirectory(bind.Destination, target);
         ImmutableArray<SyscallStep> onFile = context.Paths.EnsureFile(bind.Destination, target);
         Slot probe = new("source-directory");
@@ -121,8 +123,7 @@ internal static class MountSteps
         ];
         return new PlanStep($"bind-mount {Quote(bind.Source)} on", Quote(bind.Destination),
         [
-            .. bind.IdMapped ? (ImmutableArray<SyscallStep>)[] : [MountCalls.CloneTree(StepArgument.CurrentDirectory, bind.Source, tree, bind.Recursive)],
-            MountCalls.SetAttributes(tree, "", bind.Flags, bind.Propagation, bind.Recursive),
+            .. opened ? (ImmutableArray<SyscallStep>)[] : OpenSource(bind, tree, idMap: null),
             .. place,
             MountCalls.Attach(tree, target),
         ])
@@ -130,6 +131,21 @@ internal static class MountSteps
             Hint = errno => BindHint(errno, bind.Source) ?? InRoot.Hint(errno, bind.Destination),
         };
     }
+
+    /// <summary>Copies the source's tree and sets the mount's attributes on the copy.</summary>
+    internal static ImmutableArray<SyscallStep> OpenSource(BindMount bind, Slot tree, Slot? idMap) =>
+    [
+        MountCalls.CloneTree(StepArgument.CurrentDirectory, bind.Source, tree, bind.Recursive),
+        MountCalls.SetAttributes(tree, "", bind.Flags, bind.Propagation, bind.Recursive, idMap),
+    ];
+
+    internal static string? BindHint(Errno errno, string source) => errno switch
+    {
+        Errno.ENOENT => $"The source \"{source}\" does not exist on the host.",
+        Errno.EACCES => $"This user may not reach the source \"{source}\".",
+        Errno.EPERM => "In a user namespace, attributes that the source's own mount has (ro, nosuid, nodev, noexec) cannot be taken away.",
+        _ => null,
+    };
 
     /// <summary>Ends a branch with a step that always goes on past another branch.</summary>
     private static ImmutableArray<SyscallStep> Jump(ImmutableArray<SyscallStep> branch, int over) =>
@@ -236,14 +252,6 @@ internal static class MountSteps
             Hint = errno => BindHint(errno, source) ?? InRoot.Hint(errno, mount.Destination),
         };
     }
-
-    private static string? BindHint(Errno errno, string source) => errno switch
-    {
-        Errno.ENOENT => $"The source \"{source}\" does not exist on the host.",
-        Errno.EACCES => $"This user may not reach the source \"{source}\".",
-        Errno.EPERM => "In a user namespace, attributes that the source's own mount has (ro, nosuid, nodev, noexec) cannot be taken away.",
-        _ => null,
-    };
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -32,7 +32,7 @@ internal static class RootSwitch
         Hint = errno => RootHint(errno, path),
     };
 
-    /// <summary>Makes a tree that the parent opened, and may have idmapped, the new root.</summary>
+    /// <summary>Makes a tree that the parent opened the new root.</summary>
     internal static PlanStep FromTree(string path, Slot root) => new("attach the root", MountSteps.Quote(path),
         [MountCalls.AttachAt(root, StepArgument.CurrentDirectory, "/")]);
 
@@ -70,7 +70,7 @@ internal static class RootSwitch
     internal static PlanStep MakeReadOnly(Slot root) => new("make read-only", "the root",
         [MountCalls.SetAttributes(root, "", MountFlags.ReadOnly)]);
 
-    private static string? RootHint(Errno errno, string path) => errno switch
+    internal static string? RootHint(Errno errno, string path) => errno switch
     {
         Errno.ENOENT => $"The root file system \"{path}\" does not exist.",
         Errno.ENOTDIR => $"The root file system \"{path}\" is not a directory.",
