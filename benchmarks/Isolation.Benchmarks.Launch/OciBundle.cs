@@ -7,7 +7,7 @@ namespace Isolation.Benchmarks.Launch;
 /// <summary>The configuration as an OCI bundle, for crun and runc.</summary>
 internal static class OciBundle
 {
-    internal static string Write(string directory, string root)
+    internal static string Write(string directory, string root, bool full)
     {
         string[] capabilities = [.. CapabilitySet.DockerDefault.Enumerate().Select(CapabilitySet.KernelName)];
         object Mount(string destination, string type, params string[] options) => new { destination, type, source = type, options };
@@ -26,7 +26,7 @@ internal static class OciBundle
             },
             root = new { path = root, @readonly = true },
             hostname = "box",
-            mounts = new[]
+            mounts = full ? [Mount("/proc", "proc", "nosuid", "noexec", "nodev"), Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k")] : new[]
             {
                 Mount("/proc", "proc", "nosuid", "noexec", "nodev"),
                 Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k"),
@@ -38,8 +38,8 @@ internal static class OciBundle
             linux = new
             {
                 namespaces = new[] { "pid", "network", "ipc", "uts", "mount", "cgroup" }.Select(type => new { type }),
-                maskedPaths = ContainerDefaults.MaskedPaths,
-                readonlyPaths = ContainerDefaults.ReadOnlyPaths,
+                maskedPaths = full ? [] : ContainerDefaults.MaskedPaths,
+                readonlyPaths = full ? [] : ContainerDefaults.ReadOnlyPaths,
             },
         };
         string bundle = Directory.CreateDirectory(Path.Combine(directory, "bundle")).FullName;

@@ -10,13 +10,19 @@ int rounds = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) 
 string directory = Directory.CreateTempSubdirectory("isolation-benchmark-").FullName;
 try
 {
-    var scene = new Scene(directory);
-    using var driver = new Driver(Driver.Build(directory, [("floor", scene.Floor), ("floor_exec", scene.FloorExec), ("bare", scene.Bare)]), onlyUnifiedCgroups: false);
-    using var oci = new Driver(Path.Combine(directory, "driver"), onlyUnifiedCgroups: true);
-    await Report.MainTableAsync(scene, driver, oci, rounds);
-    await Report.HeapTableAsync(scene, driver, rounds);
-    await Report.AllocationAsync(scene);
-    await Report.ThroughputAsync(scene);
+    foreach (bool full in new[] { true, false })
+    {
+        string place = Directory.CreateDirectory(Path.Combine(directory, full ? "full" : "default")).FullName;
+        var scene = new Scene(place, full);
+        using var driver = new Driver(Driver.Build(place, [("floor", scene.Floor), ("floor_exec", scene.FloorExec), ("bare", scene.Bare)]), onlyUnifiedCgroups: false);
+        using var oci = new Driver(Path.Combine(place, "driver"), onlyUnifiedCgroups: true);
+        await Report.MainTableAsync(scene, driver, oci, rounds);
+        if (!full)
+            continue;
+        await Report.HeapTableAsync(scene, driver, rounds);
+        await Report.AllocationAsync(scene);
+        await Report.ThroughputAsync(scene);
+    }
 }
 finally
 {

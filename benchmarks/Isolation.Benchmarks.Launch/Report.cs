@@ -30,7 +30,7 @@ internal static class Report
 
         Dictionary<string, List<double>> times = await MeasureAsync(contestants, rounds);
         double floor = Median(times["C floor: the same calls"]), floorExec = Median(times["C floor and one exec"]);
-        Console.WriteLine($"{"launch until reaped, us",-30} {"median",9} {"p95",9} {"to floor",9} {"to floor+exec",14}");
+        Console.WriteLine($"\nconfiguration \"{scene.Name}\"\n{"launch until reaped, us",-30} {"median",9} {"p95",9} {"to floor",9} {"to floor+exec",14}");
         foreach ((string name, _) in contestants)
             Console.WriteLine($"{name,-30} {Median(times[name]),9:F0} {Percentile(times[name], 0.95),9:F0} {Median(times[name]) / floor,9:F2} {Median(times[name]) / floorExec,14:F2}");
     }
@@ -116,7 +116,7 @@ internal static class Report
 
     private static async Task WaitForPoolAsync(Scene scene)
     {
-        while (scene.Pool.Count < 32)
+        while (scene.Pool.Count < 8)
             await Task.Delay(1);
     }
 

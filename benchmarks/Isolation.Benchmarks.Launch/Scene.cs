@@ -6,11 +6,13 @@ using Isolation.Namespaces;
 
 namespace Isolation.Benchmarks.Launch;
 
-/// <summary>One configuration in the words of each contestant: all namespaces but user, a root directory, /proc, /dev, /sys, masks,
-/// Docker's capabilities, no_new_privs, a host name, lo up; the program only exits.</summary>
+/// <summary>One configuration in the words of each contestant; the program only exits.</summary>
+/// <remarks>"full": all namespaces but user, a root directory bound and pivoted to, /proc, a /dev in memory with six nodes, a host name,
+/// Docker's capabilities, no_new_privs. "default": what this library and the OCI runtimes do by default beyond that: /sys, terminals,
+/// shared memory and message queues in /dev, masked and read-only paths, lo up.</remarks>
 internal sealed class Scene
 {
-    internal Scene(string directory)
+    internal Scene(string directory, bool full)
     {
         Root = Path.Combine(directory, "root");
         foreach (string name in new[] { "proc", "dev", "sys" })
@@ -18,6 +20,9 @@ internal sealed class Scene
         Driver.BuildTiny(Path.Combine(Root, "true"), execute: null);
         Driver.BuildTiny(Path.Combine(Root, "exec-true"), execute: "/true");
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(Root)).WithCommand("/true").WithHostName("box").WithStandardOutput(Stdio.Null).WithStandardError(Stdio.Null);
+        if (full)
+            builder = new ContainerBuilder(builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false }).WithMaskedPaths().WithReadOnlyPaths().Build() with { Namespaces = new NamespaceSettings { LoopbackUp = false } });
+        Name = full ? "full" : "default";
         InMemory = builder.WithLaunchForm(LaunchForm.InMemory).Plan();
         Sealed = builder.WithLaunchForm(LaunchForm.Sealed).Plan();
         UserNamespace = builder.WithLaunchForm(LaunchForm.InMemory).WithUserNamespace(new IdMap(new IdMapRange(0, 100_000, 65_536)), new IdMap(new IdMapRange(0, 100_000, 65_536))).Plan();
@@ -26,11 +31,11 @@ internal sealed class Scene
         Floor = InMemory.Lowered.Launch;
         FloorExec = builder.WithLaunchForm(LaunchForm.InMemory).WithCommand("/exec-true").Plan().Lowered.Launch;
         Bare = BareProgram(Path.Combine(Root, "true"));
-        Bundle = OciBundle.Write(directory, Root);
+        Bundle = OciBundle.Write(directory, Root, full);
         Bubblewrap =
         [
             "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup", "--hostname", "box", "--ro-bind", Root, "/", "--proc", "/proc",
-            "--dev", "/dev", "--ro-bind", "/sys", "/sys", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "/true",
+            "--dev", "/dev", .. full ? [] : BubblewrapDefaults(), "--die-with-parent", "--new-session", "--cap-drop", "ALL", "/true",
         ];
     }
 
@@ -55,6 +60,16 @@ internal sealed class Scene
     internal string Bundle { get; }
 
     internal ImmutableArray<string> Bubblewrap { get; }
+
+    internal string Name { get; }
+
+    private static IEnumerable<string> BubblewrapDefaults() =>
+    [
+        "--ro-bind", "/sys", "/sys", "--mqueue", "/dev/mqueue",
+        .. ContainerDefaults.ReadOnlyPaths.Where(Path.Exists).SelectMany(p => new[] { "--ro-bind", p, p }),
+        .. ContainerDefaults.MaskedPaths.Where(Directory.Exists).SelectMany(p => new[] { "--tmpfs", p, "--remount-ro", p }),
+        .. ContainerDefaults.MaskedPaths.Where(File.Exists).SelectMany(p => new[] { "--ro-bind", "/dev/null", p }),
+    ];
 
     private static LaunchProgram BareProgram(string path)
     {

@@ -73,9 +73,11 @@ public sealed class NetworkNamespacePool : IDisposable
         {
             while (!_disposed)
             {
+                // Refilled when it is half empty, so that most starts have the kernel's network locks to themselves.
                 while (!_disposed && _ready.Count < _size)
                     _ready.Enqueue(_thread.Invoke(Make));
-                _wanted.Wait();
+                while (!_disposed && _ready.Count > _size / 2)
+                    _wanted.Wait();
             }
         }
         catch (LinuxException)

@@ -8,6 +8,7 @@ internal sealed unsafe class ProgramMemory : IDisposable
     private byte* _base;
     private int _capacity;
     private SyscallProgram? _program;
+    private bool _broken;
 
     ~ProgramMemory() => Free();
 
@@ -15,10 +16,17 @@ internal sealed unsafe class ProgramMemory : IDisposable
 
     internal long BaseAddress => (long)_base;
 
-    /// <summary>Copies a program in and adds the address to every relocated word.</summary>
+    /// <summary>Copies a program in and adds the address to every relocated word. One that is loaded already only gets its slots back.</summary>
     internal void Load(SyscallProgram program)
     {
         byte[] image = program.Image;
+        if (ReferenceEquals(program, _program) && !_broken)
+        {
+            foreach (int offset in program.Slots.Values)
+                image.AsSpan(offset, Math.Min(8, image.Length - offset)).CopyTo(new Span<byte>(_base + offset, 8));
+            return;
+        }
+
         if (image.Length > _capacity)
         {
             Free();
@@ -30,6 +38,7 @@ internal sealed unsafe class ProgramMemory : IDisposable
         foreach (int offset in program.Relocations)
             *(ulong*)(_base + offset) += (ulong)_base;
         _program = program;
+        _broken = false;
     }
 
     /// <summary>Selects the steps to run: from the first, up to but without the end.</summary>
@@ -54,8 +63,11 @@ internal sealed unsafe class ProgramMemory : IDisposable
     internal bool HasSlot(Slot slot) => _program!.Slots.ContainsKey(slot);
 
     /// <summary>Makes a step fail with <c>ENOSYS</c> when it is reached.</summary>
-    internal void BreakStep(int index) =>
+    internal void BreakStep(int index)
+    {
         Int32(SyscallProgram.StepOffset(index) + InterpreterLayout.StepNumber) = (int)InterpreterLayout.NoSuchSyscall;
+        _broken = true;
+    }
 
     /// <summary>The index of the step that an address lies in.</summary>
     internal int StepIndexOf(long address) => (int)((address - (long)_base - InterpreterLayout.Steps) / InterpreterLayout.StepSize);

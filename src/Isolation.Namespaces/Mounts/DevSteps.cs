@@ -30,10 +30,11 @@ internal static class DevSteps
             MountCalls.Attach(dev, target),
             .. s_nodes.SelectMany(n => context.CanMakeNodes ? MakeNode(dev, n) : BindNode(dev, n.Name)),
             .. s_links.Select(l => new SyscallStep(Syscall.symlinkat, l.Target, dev, l.Name)),
-            .. Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec, DevptsOptions(context))),
-            .. Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
-                ("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture)))),
-            .. context.HasOwnIpc ? Below(dev, "mqueue", MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],
+            .. mount.HasPts ? Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec, DevptsOptions(context))) : [],
+            .. mount.HasShm ? Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
+                ("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture)))) : [],
+            .. mount.HasMqueue && context.HasOwnIpc
+                ? Below(dev, "mqueue", MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],
         ])
         {
             Hint = errno => InRoot.Hint(errno, mount.Destination),

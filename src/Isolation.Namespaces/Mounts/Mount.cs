@@ -69,6 +69,15 @@ public sealed record DevMount(string Destination = "/dev") : Mount(Destination, 
     /// <summary>The most bytes in its shm.</summary>
     public long ShmSizeBytes { get; init; } = 64 * 1024 * 1024;
 
+    /// <summary>Whether it has pseudo-terminals in pts.</summary>
+    public bool HasPts { get; init; } = true;
+
+    /// <summary>Whether it has shared memory in shm.</summary>
+    public bool HasShm { get; init; } = true;
+
+    /// <summary>Whether it has message queues in mqueue.</summary>
+    public bool HasMqueue { get; init; } = true;
+
     internal override string TypeName => "dev";
 }
 

@@ -22,6 +22,9 @@ internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? Termi
     /// <summary>The mounted proc, once there is one: what process settings are written through.</summary>
     internal Slot? Proc { get; set; }
 
+    /// <summary>The empty tmpfs that covers masked directories, once one has been met.</summary>
+    internal Slot Empty { get; } = new("empty");
+
     /// <summary>Trees that the parent opened, with their attributes set, by their mounts.</summary>
     internal Dictionary<BindMount, Slot> OpenedTrees { get; } = [];
 
@@ -51,25 +54,21 @@ internal static class MountSteps
     /// <summary>Hides a path of the new root: a file behind the null device, a directory behind an empty read-only one. One that does not exist is left.</summary>
     internal static PlanStep Mask(string path, MountContext context)
     {
-        Slot target = new("masked"), empty = new("empty"), device = new("null");
-        ImmutableArray<SyscallStep> coverDirectory =
-        [
-            .. MountCalls.NewFileSystem("tmpfs", empty, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec, ("size", "0"), ("nr_inodes", "1"), ("mode", "0555")),
-            MountCalls.Attach(empty, target),
-        ];
+        Slot target = new("masked"), directory = new("directory"), device = new("null");
         // The null device of our own /dev tmpfs, which no image can have replaced; the host's where there is none.
         ImmutableArray<SyscallStep> coverFile =
         [
-            context.Paths.Open(path, target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = 2 },
             context.Dev is { } dev ? MountCalls.CloneTree(dev, "null", device, follow: false) : MountCalls.CloneTree(StepArgument.CurrentDirectory, "/dev/null", device, follow: false),
             MountCalls.Attach(device, target),
         ];
-        coverDirectory = coverDirectory.SetItem(coverDirectory.Length - 1, coverDirectory[^1] with { SkipOnSuccess = (sbyte)coverFile.Length });
+        ImmutableArray<SyscallStep> coverDirectory = CoverDirectory(target, context, over: coverFile.Length);
         return new PlanStep("mask", Quote(path),
         [
-            context.Paths.Open(path, target, Fcntl.O_DIRECTORY(context.Paths.Architecture)) with
+            context.Paths.Open(path, target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = (sbyte)(1 + coverDirectory.Length + coverFile.Length) },
+            new SyscallStep(Syscall.openat, target, ".", StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC | Fcntl.O_DIRECTORY(context.Paths.Architecture), "O_PATH|O_DIRECTORY|O_CLOEXEC"))
             {
-                Tolerated = [Errno.ENOENT, Errno.ENOTDIR],
+                Result = directory,
+                Tolerated = [Errno.ENOTDIR],
                 SkipOnTolerated = (sbyte)coverDirectory.Length,
             },
             .. coverDirectory,
@@ -78,6 +77,22 @@ internal static class MountSteps
         {
             Hint = errno => InRoot.Hint(errno, path),
         };
+    }
+
+    /// <summary>Covers a directory with an empty read-only tmpfs: one for the first, copies of its mount for the others.</summary>
+    private static ImmutableArray<SyscallStep> CoverDirectory(Slot target, MountContext context, int over)
+    {
+        Slot copy = new("empty-copy");
+        ImmutableArray<SyscallStep> make = MountCalls.NewFileSystem("tmpfs", context.Empty, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
+            ("size", "0"), ("nr_inodes", "1"), ("mode", "0555"));
+        return
+        [
+            // Attached already if an earlier path was a directory: then the copy succeeds.
+            MountCalls.CloneTree(context.Empty, "", copy) with { Tolerated = [Errno.EBADF], SkipOnSuccess = (sbyte)(make.Length + 1) },
+            .. make,
+            MountCalls.Attach(context.Empty, target) with { SkipOnSuccess = (sbyte)(1 + over) },
+            MountCalls.Attach(copy, target) with { SkipOnSuccess = (sbyte)over },
+        ];
     }
 
     /// <summary>Makes a path of the new root read-only, with all below it. One that does not exist is left.</summary>
