@@ -26,7 +26,7 @@ internal sealed class Scene
         InMemory = builder.WithLaunchForm(LaunchForm.InMemory).Plan();
         Sealed = builder.WithLaunchForm(LaunchForm.Sealed).Plan();
         UserNamespace = builder.WithLaunchForm(LaunchForm.InMemory).WithUserNamespace(new IdMap(new IdMapRange(0, 100_000, 65_536)), new IdMap(new IdMapRange(0, 100_000, 65_536))).Plan();
-        Pool = new NetworkNamespacePool(32);
+        Pool = new NetworkNamespacePool(PoolSize);
         Pooled = builder.WithLaunchForm(LaunchForm.InMemory).WithNetworkPool(Pool).Plan();
         Floor = InMemory.Lowered.Launch;
         FloorExec = builder.WithLaunchForm(LaunchForm.InMemory).WithCommand("/exec-true").Plan().Lowered.Launch;
@@ -60,6 +60,8 @@ internal sealed class Scene
     internal string Bundle { get; }
 
     internal ImmutableArray<string> Bubblewrap { get; }
+
+    internal const int PoolSize = 64;
 
     internal string Name { get; }
 

@@ -274,10 +274,7 @@ internal sealed partial class LaunchPlanner
         if (_spec.NetworkPool is not null)
             yield return _pooledNet;
         if (_form == LaunchForm.Sealed)
-        {
-            yield return _sealedFile;
             yield return _report;
-        }
     }
 
     private static IEnumerable<Slot> SlotsOf(SyscallStep call) => call.Arguments.SelectMany(SlotsOf);

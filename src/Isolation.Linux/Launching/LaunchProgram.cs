@@ -46,7 +46,7 @@ internal sealed class LaunchProgram
     /// <summary>Where the pidfd of the launching thread goes, for the child to ask whether it still lives.</summary>
     internal Slot? ParentThread { get; init; }
 
-    /// <summary>Where the sealed image's descriptor goes, and the write end of the report pipe.</summary>
+    /// <summary>Where the sealed image's descriptor goes; it belongs to the launcher thread.</summary>
     internal Slot? SealedFile { get; init; }
 
     /// <summary>Where the write end of the report pipe goes; sealed form only.</summary>

@@ -12,6 +12,7 @@ internal sealed unsafe class LauncherThread
 {
     private readonly ProgramMemory _memory = new();
     private readonly HandshakeThread _handshake = new();
+    private readonly SealedImageCache _image = new();
     private LinuxHandle? _self;
     private HashSet<int>? _childrenBefore;
 
@@ -162,12 +163,7 @@ internal sealed unsafe class LauncherThread
             }
 
             _memory.SlotValue(launch.Report!) = write;
-            byte[] data = SealedImage.Data(_memory, launch.Program, launch.Sealed.First, launch.Sealed.End, write);
-            using LinuxHandle file = SealedImage.Create(launch.SealedHeader, data);
-            // Handed to the slot, which is closed with the temporary ones.
-            SyscallResult copy = RawSyscall.Invoke(Syscall.fcntl, RawSyscall.Word(file), Fcntl.F_DUPFD_CLOEXEC, 3);
-            copy.ThrowIfError("duplicate", "the sealed launch image", "fcntl(2)");
-            _memory.SlotValue(launch.SealedFile!) = (int)copy.Value;
+            _memory.SlotValue(launch.SealedFile!) = _image.For(launch, _memory, write).Descriptor;
             return report;
         }
         catch

@@ -33,26 +33,27 @@ internal static class SealedImage
     }
 
     /// <summary>Copies a loaded program's memory for the address that it will have in the image, ready to run a section.</summary>
-    internal static byte[] Data(ProgramMemory memory, SyscallProgram program, int first, int end, int reportDescriptor)
+    internal static void CopyData(Span<byte> data, ProgramMemory memory, SyscallProgram program, int first, int end, int reportDescriptor)
     {
-        byte[] data = memory.Bytes.ToArray();
+        memory.Bytes.CopyTo(data);
+        data[..InterpreterLayout.Steps].Clear(); // what an earlier launch left in the context
+        BinaryPrimitives.WriteUInt64LittleEndian(data[InterpreterLayout.FullMask..], ulong.MaxValue);
         Rebase(data, program, first, end, reportDescriptor, delta: DataAddress - memory.BaseAddress);
-        return data;
     }
 
     /// <summary>Moves every address in a program's image by a distance and selects the steps to run.</summary>
-    internal static void Rebase(byte[] data, SyscallProgram program, int first, int end, int reportDescriptor, long delta)
+    internal static void Rebase(Span<byte> data, SyscallProgram program, int first, int end, int reportDescriptor, long delta)
     {
         foreach (int offset in program.Relocations)
         {
-            Span<byte> word = data.AsSpan(offset, 8);
+            Span<byte> word = data.Slice(offset, 8);
             BinaryPrimitives.WriteInt64LittleEndian(word, BinaryPrimitives.ReadInt64LittleEndian(word) + delta);
         }
 
-        BinaryPrimitives.WriteInt64LittleEndian(data.AsSpan(InterpreterLayout.FirstStep), DataAddress + SyscallProgram.StepOffset(first));
-        BinaryPrimitives.WriteInt64LittleEndian(data.AsSpan(InterpreterLayout.EndOfSteps), DataAddress + SyscallProgram.StepOffset(end));
-        BinaryPrimitives.WriteInt64LittleEndian(data.AsSpan(InterpreterLayout.ReportDescriptor), reportDescriptor);
-        BinaryPrimitives.WriteInt32LittleEndian(data.AsSpan(InterpreterLayout.FailedStep), -1);
+        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.FirstStep..], DataAddress + SyscallProgram.StepOffset(first));
+        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.EndOfSteps..], DataAddress + SyscallProgram.StepOffset(end));
+        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.ReportDescriptor..], reportDescriptor);
+        BinaryPrimitives.WriteInt32LittleEndian(data[InterpreterLayout.FailedStep..], -1);
     }
 
     /// <summary>Writes the image to a new memfd and seals it.</summary>
