@@ -35,7 +35,12 @@ internal sealed record RunOptions
 
     internal ImmutableArray<string> Command { get; init; } = [];
 
-    internal RunOptions Configure(Func<ContainerBuilder, ContainerBuilder> configure) => this with { Configurations = Configurations.Add(configure) };
+    /// <summary>Notes a change to the builder, and tries it at once, so that a bad value is told with its flag.</summary>
+    internal RunOptions Configure(Func<ContainerBuilder, ContainerBuilder> configure)
+    {
+        configure(new ContainerBuilder(Containers.Rootfs.Host));
+        return this with { Configurations = Configurations.Add(configure) };
+    }
 
     internal RunOptions AddMount(Mount mount) => Configure(b => b.AddMount(mount));
 

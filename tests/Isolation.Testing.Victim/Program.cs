@@ -2,6 +2,12 @@ using Isolation.Containers;
 using Isolation.Linux;
 
 // Starts containers without end, several at a time, until it is killed. Writes a character for each start.
+if (args[0] == "--hello")
+{
+    Console.WriteLine($"hello from process {Environment.ProcessId}");
+    return;
+}
+
 string marker = args[0];
 var builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", $"sleep {marker} & sleep {marker}");
 LaunchPlan[] plans =

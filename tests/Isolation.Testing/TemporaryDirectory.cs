@@ -27,5 +27,11 @@ public sealed class TemporaryDirectory : IDisposable
     /// <summary>Makes a symbolic link below it.</summary>
     public void Link(string name, string target) => File.CreateSymbolicLink(System.IO.Path.Combine(Path, name), target);
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    public void Dispose()
+    {
+        // An overlay leaves a directory without any permission in its work directory.
+        foreach (string directory in Directory.EnumerateDirectories(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
+            File.SetUnixFileMode(directory, (UnixFileMode)0b111_101_101);
+        Directory.Delete(Path, recursive: true);
+    }
 }

@@ -1,0 +1,116 @@
+using System.Text.RegularExpressions;
+using Isolation.Containers;
+using Isolation.Launcher;
+using Isolation.Linux;
+using Isolation.Namespaces;
+using Isolation.Security;
+
+namespace Isolation.Kernel.Tests;
+
+/// <summary>Every line of docs/errors.md is what really comes.</summary>
+public class ErrorTableTests
+{
+    private static readonly Dictionary<string, string> s_table = File.ReadLines(Path.Combine(AppContext.BaseDirectory, "errors.md"))
+        .Where(l => l.StartsWith("| ", StringComparison.Ordinal) && !l.StartsWith("| When", StringComparison.Ordinal))
+        .Select(l => l.Split(" | ", 2)).ToDictionary(c => c[0].TrimStart('|', ' '), c => c[1].TrimEnd('|', ' ').Replace("`", ""));
+
+    [Theory]
+    [InlineData("the root does not exist")]
+    [InlineData("the source of a mount does not exist")]
+    [InlineData("the command is not in PATH")]
+    [InlineData("the command is a path that does not exist")]
+    [InlineData("the command is not executable")]
+    [InlineData("the command is a directory")]
+    [InlineData("the user is unknown")]
+    [InlineData("the group is unknown")]
+    [InlineData("the working directory does not exist")]
+    [InlineData("a namespace of a process that does not exist is joined")]
+    [InlineData("a host name is too long")]
+    [InlineData("several things are wrong")]
+    [InlineData("a setting of the kernel does not exist")]
+    [InlineData("user namespaces are switched off")]
+    [InlineData("AppArmor restricts user namespaces")]
+    [InlineData("the host's user namespace is asked for by an ordinary user")]
+    [InlineData("several ids are to be mapped without newuidmap")]
+    [InlineData("a capability is wanted that this process does not have")]
+    public async Task The_text_is_as_documented(string situation)
+    {
+        Exception e = Assert.IsAssignableFrom<Exception>(await Record.ExceptionAsync(() => Provoke(situation)));
+        // An ordinary user has to enter the other container's user namespace first.
+        bool asUser = situation == "a namespace of a process that does not exist is joined" && !Host.IsRoot;
+        Check(situation + (asUser ? ", by an ordinary user" : ""), e.Message);
+    }
+
+    [Fact]
+    public async Task An_id_map_that_is_not_granted_is_refused()
+    {
+        Host.NeedsOrdinaryUser();
+        Host.NeedsTool("newuidmap");
+        var map = new IdMap(new IdMapRange(0, 4_000_000_000, 10));
+        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("/bin/true").WithUserNamespace(map, map).StartAsync());
+        Check("an id map is not granted", Regex.Replace(e.Message, " newuidmap said: .*", ""));
+    }
+
+    [Fact]
+    public async Task A_source_out_of_reach_is_refused()
+    {
+        Host.NeedsOrdinaryUser();
+        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("/bin/true").AddMount(new TmpfsMount("/run")).AddMount(new BindMount("/root/secret", "/run/secret")).StartAsync());
+        Check("this user may not reach the source of a mount", e.Message);
+    }
+
+    [Theory]
+    [InlineData("a flag does not exist", "--frobnicate")]
+    [InlineData("a flag is not built yet", "--memory", "64m")]
+    [InlineData("a flag lacks its value", "--hostname")]
+    [InlineData("a capability is unknown", "--cap-add", "NET_RAWR", "true")]
+    [InlineData("a volume is malformed", "-v", "/only-one", "true")]
+    [InlineData("an id map is malformed", "--userns", "0:1", "true")]
+    [InlineData("a limit is malformed", "--ulimit", "nofile=lots", "true")]
+    [InlineData("there is no command", "--read-only")]
+    public void The_command_line_is_answered_as_documented(string situation, params string[] arguments) =>
+        Check(situation, Assert.Throws<UsageException>(() => RunFlags.Parse(arguments).ToBuilder(HostFacts.Current)).Message);
+
+    private static Task<ContainerProcess> Provoke(string situation)
+    {
+        ContainerBuilder builder = Box.Builder("/bin/true");
+        HostFacts ordinary = HostFacts.Current with { UserId = 1000, GroupId = 1000, Capabilities = CapabilitySet.None, NewUidMap = null, NewGidMap = null };
+        return situation switch
+        {
+            "the root does not exist" => new ContainerBuilder(Rootfs.Directory("/no/such/root")).StartAsync(),
+            "the source of a mount does not exist" => builder.AddMount(new TmpfsMount("/run")).AddMount(new BindMount("/no/such/source", "/run/here")).StartAsync(),
+            "the command is not in PATH" => Box.Builder("no-such-command").StartAsync(),
+            "the command is a path that does not exist" => Box.Builder("/no/such/command").StartAsync(),
+            "the command is not executable" => Box.Builder("/etc/passwd").StartAsync(),
+            "the command is a directory" => Box.Builder("/etc").StartAsync(),
+            "the user is unknown" => builder.WithUser("no-such-user").StartAsync(),
+            "the group is unknown" => builder.WithUser("root:no-such-group").StartAsync(),
+            "the working directory does not exist" => builder.WithWorkingDirectory("/no/such/directory").StartAsync(),
+            "a namespace of a process that does not exist is joined" => builder.AddJoinedNamespaces(NamespaceKinds.Net, 4_000_000).StartAsync(),
+            "a host name is too long" => builder.WithHostName(new string('x', 65)).StartAsync(),
+            "several things are wrong" => Box.Builder("").WithWorkingDirectory("relative").AddMount(new TmpfsMount("/a/../b")).WithOomScoreAdj(5000).StartAsync(),
+            "a setting of the kernel does not exist" => builder.AddSysctl("net.ipv4.no_such_setting", "1").StartAsync(),
+            "user namespaces are switched off" => Planned(builder, ordinary with { UserNamespaceObstacle = "user.max_user_namespaces is 0", UserNamespaceRemedy = "Set it: sysctl user.max_user_namespaces=15000." }),
+            "AppArmor restricts user namespaces" => Planned(builder, ordinary with
+            {
+                UserNamespaceObstacle = "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1)",
+                UserNamespaceRemedy = "Give the program an AppArmor profile with \"userns,\", or run sysctl kernel.apparmor_restrict_unprivileged_userns=0.",
+            }),
+            "the host's user namespace is asked for by an ordinary user" => Planned(builder.WithUserNamespace(UserNamespaceMode.Host), ordinary),
+            "several ids are to be mapped without newuidmap" => Planned(builder.WithUserNamespace(IdMap.Parse("0:100000:65536"), IdMap.Parse("0:100000:65536")), ordinary),
+            "a capability is wanted that this process does not have" =>
+                Planned(builder.WithUserNamespace(UserNamespaceMode.Host).WithCapabilities(CapabilitySet.Of(Capability.SysTime)), ordinary with { Capabilities = CapabilitySet.Of(Capability.SysAdmin) }),
+            _ => throw new ArgumentOutOfRangeException(nameof(situation), situation, null),
+        };
+    }
+
+    private static Task<ContainerProcess> Planned(ContainerBuilder builder, HostFacts facts) => builder.Build().Plan(facts).StartAsync();
+
+    private static void Check(string situation, string message)
+    {
+        // What depends on the host: the number of steps.
+        string text = Regex.Replace(message.Replace("\n  ", "<br>"), "step [0-9]+ of [0-9]+", "step N of M");
+        Assert.True(s_table.TryGetValue(situation, out string? documented), $"docs/errors.md has no line: | {situation} | `{text}` |");
+        Assert.Equal(documented, text);
+    }
+}
