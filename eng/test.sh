@@ -10,7 +10,7 @@ sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap strace)
-[ $quick = 1 ] || packages+=(qemu-system-arm cpio)
+[ $quick = 1 ] || packages+=(qemu-system-arm)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
@@ -36,7 +36,11 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
 fi
 
 tests=(Linux.Tests Namespaces.Tests Security.Tests Containers.Tests Properties Abi.Tests)
-[ $quick = 1 ] || tests+=(Arm64.Tests)
+if [ $quick = 0 ]; then
+  tests+=(Arm64.Tests)
+  ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }
+  export ISOLATION_ARM64_KERNEL
+fi
 for t in "${tests[@]}"; do
   echo "== $t"
   dotnet "tests/Isolation.$t/bin/Release/net10.0/Isolation.$t.dll" --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"

@@ -38,20 +38,20 @@ internal static class SealedImage
         memory.Bytes.CopyTo(data);
         data[..InterpreterLayout.Steps].Clear(); // what an earlier launch left in the context
         BinaryPrimitives.WriteUInt64LittleEndian(data[InterpreterLayout.FullMask..], ulong.MaxValue);
-        Rebase(data, program, first, end, reportDescriptor, delta: DataAddress - memory.BaseAddress);
+        Rebase(data, program, first, end, reportDescriptor, memory.BaseAddress, DataAddress);
     }
 
-    /// <summary>Moves every address in a program's image by a distance and selects the steps to run.</summary>
-    internal static void Rebase(Span<byte> data, SyscallProgram program, int first, int end, int reportDescriptor, long delta)
+    /// <summary>Moves every address in a program's image from one base to another, and selects the steps to run.</summary>
+    internal static void Rebase(Span<byte> data, SyscallProgram program, int first, int end, int reportDescriptor, long from, long to)
     {
         foreach (int offset in program.Relocations)
         {
             Span<byte> word = data.Slice(offset, 8);
-            BinaryPrimitives.WriteInt64LittleEndian(word, BinaryPrimitives.ReadInt64LittleEndian(word) + delta);
+            BinaryPrimitives.WriteInt64LittleEndian(word, BinaryPrimitives.ReadInt64LittleEndian(word) + (to - from));
         }
 
-        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.FirstStep..], DataAddress + SyscallProgram.StepOffset(first));
-        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.EndOfSteps..], DataAddress + SyscallProgram.StepOffset(end));
+        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.FirstStep..], to + SyscallProgram.StepOffset(first));
+        BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.EndOfSteps..], to + SyscallProgram.StepOffset(end));
         BinaryPrimitives.WriteInt64LittleEndian(data[InterpreterLayout.ReportDescriptor..], reportDescriptor);
         BinaryPrimitives.WriteInt32LittleEndian(data[InterpreterLayout.FailedStep..], -1);
     }
