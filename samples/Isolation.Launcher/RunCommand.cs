@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Isolation.Containers;
 using Isolation.Linux;
 
@@ -7,11 +6,6 @@ namespace Isolation.Launcher;
 /// <summary><c>isolation run</c>.</summary>
 internal static class RunCommand
 {
-    private static readonly (PosixSignal Signal, int Number)[] s_forwarded =
-    [
-        (PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGCONT, 18), ((PosixSignal)10, 10), ((PosixSignal)12, 12),
-    ];
-
     internal static async Task<int> RunAsync(string[] arguments)
     {
         RunOptions options = RunFlags.Parse(arguments);
@@ -40,22 +34,18 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(LaunchPlan plan, RunOptions options)
     {
+        // Before the start, so that no signal can end this process while the container is on its way.
+        using var signals = new SignalForwarding();
         ContainerProcess process = await plan.StartAsync();
         await using (process)
         {
+            signals.SendTo(process);
             if (options.Times)
                 await Console.Error.WriteLineAsync(string.Join('\n', process.StepTimes));
             using TerminalRelay? relay = process.Terminal is { } terminal ? new TerminalRelay(terminal) : null;
-            PosixSignalRegistration[] forwarding = [.. s_forwarded.Select(s => PosixSignalRegistration.Create(s.Signal, context =>
-            {
-                context.Cancel = true;
-                process.Kill(s.Number);
-            }))];
             ContainerResult result = await process.WaitAsync();
             if (relay is not null)
                 await relay.DrainAsync();
-            foreach (PosixSignalRegistration registration in forwarding)
-                registration.Dispose();
             if (result.TimedOut)
                 await TellAsync($"the command was killed after {plan.Spec.Timeout!.Value.TotalSeconds} s.");
             return result.Status.ShellCode;
