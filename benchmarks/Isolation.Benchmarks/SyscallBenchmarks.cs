@@ -8,7 +8,7 @@ namespace Isolation.Benchmarks;
 
 /// <summary>The ways from managed code to the kernel. None of them may allocate.</summary>
 [MemoryDiagnoser]
-public class SyscallBenchmarks
+public class SyscallBenchmarks : IDisposable
 {
     private readonly ProgramMemory _memory = new();
     private SyscallProgram _program = null!;
@@ -30,10 +30,11 @@ public class SyscallBenchmarks
 
     /// <summary>Frees what was set up.</summary>
     [GlobalCleanup]
-    public void CleanUp()
+    public void Dispose()
     {
         _memory.Dispose();
         _file.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>One call that does nothing.</summary>
