@@ -26,8 +26,13 @@ public class PlanTests
 
     internal static readonly HostFacts Ordinary = Root with
     {
-        UserId = 1000, GroupId = 1000, Capabilities = CapabilitySet.None, NewUidMap = "/usr/bin/newuidmap", NewGidMap = "/usr/bin/newgidmap",
-        SubUserIds = [new(100_000, 65_536)], SubGroupIds = [new(100_000, 65_536)],
+        UserId = 1000,
+        GroupId = 1000,
+        Capabilities = CapabilitySet.None,
+        NewUidMap = "/usr/bin/newuidmap",
+        NewGidMap = "/usr/bin/newgidmap",
+        SubUserIds = [new(100_000, 65_536)],
+        SubGroupIds = [new(100_000, 65_536)],
     };
 
     private static readonly ContainerBuilder s_builder = new ContainerBuilder(Rootfs.Directory("/srv/root")).WithCommand("/bin/app", "argument").WithHostName("box");

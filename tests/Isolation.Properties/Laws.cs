@@ -108,8 +108,13 @@ public class Laws
 
     private static readonly HostFacts s_facts = new()
     {
-        Kernel = new KernelVersion(6, 12), Architecture = System.Runtime.InteropServices.Architecture.X64, UserId = 0, GroupId = 0,
-        Capabilities = new CapabilitySet(0x1ffffffffff), Bounding = new CapabilitySet(0x1ffffffffff), KnownCapabilities = new CapabilitySet(0x1ffffffffff),
+        Kernel = new KernelVersion(6, 12),
+        Architecture = System.Runtime.InteropServices.Architecture.X64,
+        UserId = 0,
+        GroupId = 0,
+        Capabilities = new CapabilitySet(0x1ffffffffff),
+        Bounding = new CapabilitySet(0x1ffffffffff),
+        KnownCapabilities = new CapabilitySet(0x1ffffffffff),
     };
 
     private static bool ValueOr<TException>(Action action) where TException : Exception

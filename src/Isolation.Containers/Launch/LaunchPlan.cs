@@ -78,7 +78,7 @@ public sealed class LaunchPlan
     private string Print(bool calls)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{Steps.Length} steps, {(Form == LaunchForm.Sealed ? "from a sealed image" : "in memory")}\n");
+        text.Append(CultureInfo.InvariantCulture, $"{Steps.Length} steps, {(Form switch { LaunchForm.Sealed => "from a sealed image", LaunchForm.Forked => "in a copy of the memory", _ => "in memory" })}\n");
         foreach (LaunchStep step in Steps)
         {
             text.Append(step).Append('\n');

@@ -77,6 +77,8 @@ internal sealed partial class LaunchPlanner
             throw new SpecException(new SpecFault("process.terminal", "needs a /dev mount of its own", null));
         if (_spec.Sysctls.Count > 0 && !_spec.Mounts.Any(m => m is ProcMount))
             throw new SpecException(new SpecFault("linux.sysctl", "needs a /proc mount of its own", null));
+        if (_form == LaunchForm.Forked && (_spec.TimeSteps || _spec.Namespaces.TimeOffsets is not null))
+            throw new SpecException(new SpecFault("form", "must share memory or be sealed for time offsets and step times", "Forked"));
         CapabilitySet missing = _userNamespace.IsNew || _join.JoinsUser ? CapabilitySet.None : _spec.Capabilities.Permitted.Except(_facts.Capabilities);
         if (!missing.IsEmpty)
         {
@@ -211,7 +213,7 @@ internal sealed partial class LaunchPlanner
         Add(Inside, _terminal is null ? _streams.Connect() : [_terminal.Connect()]);
         Add(Inside, LifeStep);
         Add(Inside, ProcessSteps.Umask(_spec.Umask ?? 0b000_010_010));
-        if (_form == LaunchForm.Sealed)
+        if (_form != LaunchForm.InMemory)
             Add(Inside, ProcessSteps.ReportReady(_report));
         Add(Inside, ProcessSteps.CloseOthers());
         Add(Inside, _streams.Pass());
@@ -235,7 +237,7 @@ internal sealed partial class LaunchPlanner
         (ulong)(_join.NeedsClone ? NamespaceKinds.None : NewNamespaces),
         _parentThread,
         _form == LaunchForm.Sealed ? _sealedFile : null,
-        _form == LaunchForm.Sealed ? _report : null,
+        _form != LaunchForm.InMemory ? _report : null,
         Barrier ? (_readyRead, _readyWrite, _goRead, _goWrite) : null,
         Barrier ? new IdMapHandshake(_userNamespace.Users!, _userNamespace.Groups!,
             _userNamespace.Writer == IdMapWriter.Helpers ? _facts.NewUidMap : null,
@@ -273,7 +275,7 @@ internal sealed partial class LaunchPlanner
 
         if (_spec.NetworkPool is not null)
             yield return _pooledNet;
-        if (_form == LaunchForm.Sealed)
+        if (_form != LaunchForm.InMemory)
             yield return _report;
     }
 

@@ -44,6 +44,7 @@ internal sealed class LoweredPlan
             Kept = Timed && slots.Form == LaunchForm.Sealed ? slots.Kept.Add(TimesRead) : slots.Kept,
             ChangesDumpable = slots.ChangesDumpable,
             JoinedId = slots.JoinedId,
+            LeavesImage = plan.Spec.Init,
             MinimumDescriptor = slots.MinimumDescriptor,
         };
     }

@@ -49,8 +49,11 @@ internal sealed class LaunchProgram
     /// <summary>Where the sealed image's descriptor goes; it belongs to the launcher thread.</summary>
     internal Slot? SealedFile { get; init; }
 
-    /// <summary>Where the write end of the report pipe goes; sealed form only.</summary>
+    /// <summary>Where the write end of the report pipe goes; null in memory, where the context itself tells.</summary>
     internal Slot? Report { get; init; }
+
+    /// <summary>Whether a process of the sealed image stays as long as the container, as its init.</summary>
+    internal bool LeavesImage { get; init; }
 
     /// <summary>The pipe by which the child says that it waits for the parent, and the one by which it is let go.</summary>
     internal (Slot ReadyRead, Slot ReadyWrite, Slot GoRead, Slot GoWrite)? Barrier { get; init; }

@@ -50,7 +50,7 @@ internal sealed unsafe class LauncherThread
             return;
         }
 
-        LinuxHandle? report = launch.Form == LaunchForm.Sealed ? PrepareSealed(launch) : null;
+        LinuxHandle? report = launch.Report is null ? null : PrepareReport(launch);
         using (report)
             Clone(request, launch, report);
     }
@@ -58,7 +58,7 @@ internal sealed unsafe class LauncherThread
     private void Clone(LaunchRequest request, LaunchProgram launch, LinuxHandle? report)
     {
         _memory.SelectSteps(launch.Borrowed.First, launch.Borrowed.End);
-        WriteCloneArguments(launch.CloneFlags);
+        WriteCloneArguments(launch.CloneFlags, launch.Form);
         if (launch.ChangesDumpable)
             Dumpable.Enter();
         if (launch.Barrier is not null)
@@ -84,11 +84,13 @@ internal sealed unsafe class LauncherThread
         // The write end must be gone here before the end of file can come.
         CloseSlots(launch.Temporary);
         StepFailure? failure = BorrowedFailure();
-        bool executed = failure is null && _memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)) >= launch.FirstExecution;
+        // A forked child's progress is not seen here; its report will tell.
+        bool executed = failure is null
+            && (launch.Form == LaunchForm.Forked || _memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)) >= launch.FirstExecution);
         if (executed && launch.JoinedId is { } joined)
             process = AdoptJoined(process, joined);
-        if (executed && launch.Form == LaunchForm.Sealed)
-            (failure, executed) = ReadReport(report!, launch.Sealed.First);
+        if (executed && report is not null)
+            (failure, executed) = ReadReport(report, launch.Form == LaunchForm.Sealed ? launch.Sealed.First : launch.Borrowed.First);
         if (handshakeFailure is null && failure is null && executed)
         {
             request.OnStarted(process, _memory);
@@ -146,7 +148,8 @@ internal sealed unsafe class LauncherThread
         return (null, executed);
     }
 
-    private LinuxHandle PrepareSealed(LaunchProgram launch)
+    /// <summary>Makes the pipe by which a child that does not share this memory reports, and the sealed image that knows its number.</summary>
+    private LinuxHandle PrepareReport(LaunchProgram launch)
     {
         int* pipe = stackalloc int[2];
         RawSyscall.Invoke(Syscall.pipe2, (nuint)pipe, Fcntl.O_CLOEXEC).ThrowIfError("create", "the report pipe", "pipe2(2)");
@@ -163,7 +166,10 @@ internal sealed unsafe class LauncherThread
             }
 
             _memory.SlotValue(launch.Report!) = write;
-            _memory.SlotValue(launch.SealedFile!) = _image.For(launch, _memory, write).Descriptor;
+            if (launch.SealedFile is { } image)
+                _memory.SlotValue(image) = _image.For(launch, _memory, write).Descriptor;
+            else
+                _memory.Int64(InterpreterLayout.ReportDescriptor) = write;
             return report;
         }
         catch
@@ -173,12 +179,13 @@ internal sealed unsafe class LauncherThread
         }
     }
 
-    private void WriteCloneArguments(ulong namespaces)
+    private void WriteCloneArguments(ulong namespaces, LaunchForm form)
     {
         byte* context = (byte*)_memory.Address;
         var arguments = (clone_args*)(context + InterpreterLayout.CloneArgs);
         *arguments = default;
-        arguments->flags = namespaces | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD | Sched.CLONE_PARENT_SETTID | Sched.CLONE_CLEAR_SIGHAND;
+        ulong shared = form == LaunchForm.Forked ? 0 : Sched.CLONE_VM | Sched.CLONE_VFORK;
+        arguments->flags = namespaces | shared | Sched.CLONE_PIDFD | Sched.CLONE_PARENT_SETTID | Sched.CLONE_CLEAR_SIGHAND;
         arguments->pidfd = (ulong)(context + InterpreterLayout.PidDescriptor);
         arguments->parent_tid = (ulong)(context + InterpreterLayout.ChildId);
         ulong* words = (ulong*)(context + InterpreterLayout.CloneArguments);
@@ -192,7 +199,7 @@ internal sealed unsafe class LauncherThread
 
         // clone(2): the pidfd goes where the thread id would; handlers are reset by exec, and no signal gets in before it.
         *(ulong*)(context + InterpreterLayout.CloneNumber) = (ulong)SyscallNumber.Native(Syscall.clone);
-        words[0] = namespaces | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD;
+        words[0] = namespaces | shared | Sched.CLONE_PIDFD;
         words[1] = 0;
         words[2] = arguments->pidfd;
         words[3] = words[4] = 0;

@@ -4,7 +4,8 @@ using Isolation.Linux.Programs;
 namespace Isolation.Linux.Launching;
 
 /// <summary>The last sealed image that a launcher thread made. Launches of one plan mostly differ in nothing, not even in the numbers of
-/// their descriptors: then it is used again. Sealed, so no container that saw it could have changed it.</summary>
+/// their descriptors: then it is used again. Sealed, so no container that saw it could have changed it;
+/// one that an init leaves open to its container is made anew all the same.</summary>
 internal sealed class SealedImageCache
 {
     private byte[] _data = [], _scratch = [];
@@ -18,7 +19,7 @@ internal sealed class SealedImageCache
             _scratch = new byte[size];
         Span<byte> data = _scratch.AsSpan(0, size);
         SealedImage.CopyData(data, memory, launch.Program, launch.Sealed.First, launch.Sealed.End, reportDescriptor);
-        if (_file is not null && ReferenceEquals(_program, launch) && data.SequenceEqual(_data.AsSpan(0, size)))
+        if (_file is not null && !launch.LeavesImage && ReferenceEquals(_program, launch) && data.SequenceEqual(_data.AsSpan(0, size)))
             return _file;
         _file?.Dispose();
         _file = null;
