@@ -15,8 +15,11 @@ internal static class Report
             ("C floor and one exec", () => Task.FromResult(driver.Run("floor_exec"))),
             ("Isolation, in memory", () => OursAsync(scene.InMemory)),
             ("Isolation, sealed", () => OursAsync(scene.Sealed)),
-            ("Isolation, user namespace", () => OursAsync(scene.UserNamespace)),
             ("Isolation, net from a pool", async () => { await WaitForPoolAsync(scene); return await OursAsync(scene.Pooled); }),
+            ("  same, Start and Wait", () => Task.FromResult(OnMainThread(scene.InMemory))),
+            ("  sealed", () => Task.FromResult(OnMainThread(scene.Sealed))),
+            ("  user namespace", () => Task.FromResult(OnMainThread(scene.UserNamespace))),
+            ("  net from a pool", async () => { await WaitForPoolAsync(scene); return OnMainThread(scene.Pooled); }),
             ("bare exec: C, vfork", () => Task.FromResult(driver.Run("bare"))),
             ("bare exec: Process.Start", () => ProcessStartAsync(Path.Combine(scene.Root, "true"))),
             ("unshare, no /dev, no caps", () => Task.FromResult(Spawn(driver, "unshare", "-mupniCf", "--mount-proc", "--root", scene.Root, "/true"))),
@@ -115,6 +118,17 @@ internal static class Report
         await process.DisposeAsync().ConfigureAwait(false);
         return result.Status.Code == 0 ? time : throw new InvalidOperationException(result.ToString());
     }
+
+    /// <summary>A launch on the main thread, which has nothing else to do than what it is asked here.</summary>
+    private static double OnMainThread(LaunchPlan plan) => MainThread.Run(() =>
+    {
+        long begin = Stopwatch.GetTimestamp();
+        ContainerProcess process = plan.Start();
+        ContainerResult result = process.Wait();
+        double time = Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
+        process.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        return result.Status.Code == 0 ? time : throw new InvalidOperationException(result.ToString());
+    });
 
     private static async Task WaitForPoolAsync(Scene scene)
     {

@@ -36,7 +36,7 @@ internal static class RunCommand
     {
         // Before the start, so that no signal can end this process while the container is on its way.
         using var signals = new SignalForwarding();
-        ContainerProcess process = await plan.StartAsync();
+        ContainerProcess process = plan.Start();
         await using (process)
         {
             signals.SendTo(process);

@@ -179,6 +179,10 @@ public sealed class ContainerBuilder
     /// <exception cref="LaunchException">A step of the launch failed; nothing is left behind.</exception>
     public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => Plan().StartAsync(cancellationToken);
 
+    /// <summary>Starts the container, and returns when its program has been executed.</summary>
+    /// <inheritdoc cref="StartAsync" path="/exception"/>
+    public ContainerProcess Start() => Plan().Start();
+
     /// <summary>Starts the container, waits for its end, and removes what is left of it. Cancelling kills everything in it.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <inheritdoc cref="StartAsync" path="/exception"/>

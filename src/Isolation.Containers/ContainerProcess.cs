@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Isolation.Linux;
 using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
 using Microsoft.Win32.SafeHandles;
 
@@ -13,7 +14,10 @@ public sealed partial class ContainerProcess : IAsyncDisposable
 {
     private readonly TaskCompletionSource<ContainerProcess> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ContainerResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private const int Unreaped = 0, ReapedByWatcher = 1, ReapedByCaller = 2;
+
     private readonly int _brokenCall;
+    private int _reaper;
     private PidHandle? _process;
     private Timer? _timer;
     private long _startTimestamp;
@@ -58,7 +62,20 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     /// <summary>Waits until the container has ended.</summary>
     /// <param name="cancellationToken">Ends the waiting; the container runs on.</param>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
-    public Task<ContainerResult> WaitAsync(CancellationToken cancellationToken = default) => _ended.Task.WaitAsync(cancellationToken);
+    public Task<ContainerResult> WaitAsync(CancellationToken cancellationToken = default)
+    {
+        EnsureWatched();
+        return _ended.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Waits on the calling thread until the container has ended.</summary>
+    public ContainerResult Wait()
+    {
+        // The first to wait does the reaping: the watcher for WaitAsync, this thread here.
+        if (Interlocked.CompareExchange(ref _reaper, ReapedByCaller, Unreaped) == Unreaped)
+            OnEnded(WaitSyscalls.Reap(_process!.Descriptor, block: true) ?? default);
+        return _ended.Task.GetAwaiter().GetResult();
+    }
 
     /// <summary>Sends a signal to the first process, by its pidfd. A signal to a process that has ended is dropped.</summary>
     /// <remarks>Process 1 of a PID namespace ignores signals that it has no handler for, SIGKILL and SIGSTOP from outside excepted;
@@ -79,6 +96,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     {
         _killed = !_ended.Task.IsCompleted;
         KillEverything();
+        EnsureWatched();
         return await _ended.Task.ConfigureAwait(false);
     }
 
@@ -123,9 +141,26 @@ public sealed partial class ContainerProcess : IAsyncDisposable
 
     private void OnEnded(ExitStatus status)
     {
-        if (!Plan.Slots.OwnsPid)
-            ProcessScan.KillAllIn(_mountNamespace);
+        if (Plan.Slots.OwnsPid)
+            Complete(status);
+        else
+            ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterScan(ended.Status), (Container: this, Status: status), preferLocal: false);
+    }
+
+    // Not on the watcher's thread, which serves all containers.
+    private void CompleteAfterScan(ExitStatus status)
+    {
+        ProcessScan.KillAllIn(_mountNamespace);
+        Complete(status);
+    }
+
+    private void Complete(ExitStatus status) =>
         _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)));
+
+    private void EnsureWatched()
+    {
+        if (Interlocked.CompareExchange(ref _reaper, ReapedByWatcher, Unreaped) == Unreaped)
+            ExitWatcher.Watch(_process!, OnEnded);
     }
 
     private void CloseStreams()
@@ -150,7 +185,6 @@ public sealed partial class ContainerProcess : IAsyncDisposable
             Terminal = PseudoTerminal.Receive(memory.SlotValue(socket));
         if (!Plan.Slots.OwnsPid)
             _mountNamespace = ProcessScan.MountNamespaceOf(process.ProcessId);
-        ExitWatcher.Watch(process, OnEnded);
         if (Plan.Spec.Timeout is { } timeout)
             _timer = new Timer(OnTimeout, null, timeout, System.Threading.Timeout.InfiniteTimeSpan);
         _started.TrySetResult(this);

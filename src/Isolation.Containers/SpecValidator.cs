@@ -8,6 +8,8 @@ namespace Isolation.Containers;
 /// <summary>Finds every fault of a spec that needs no host to be seen.</summary>
 internal sealed class SpecValidator(ContainerSpec spec)
 {
+    private static readonly TimeSpan s_longestTimeout = TimeSpan.FromDays(49); // what a timer takes
+
     private readonly List<SpecFault> _faults = [];
 
     internal static IReadOnlyList<SpecFault> Check(ContainerSpec spec)
@@ -70,7 +72,7 @@ internal sealed class SpecValidator(ContainerSpec spec)
         Require(spec.Capabilities.Bounding.Contains(spec.Capabilities.Permitted), "process.capabilities.permitted", "must be within the bounding set", null);
         Require(spec.Capabilities.Permitted.Intersect(spec.Capabilities.Inheritable).Contains(spec.Capabilities.Ambient), "process.capabilities.ambient",
             "must be within the permitted and the inheritable set", null);
-        Require(spec.Timeout is not { } t || t > TimeSpan.Zero, "timeout", "must be longer than zero", spec.Timeout?.ToString());
+        Require(spec.Timeout is not { } t || (t > TimeSpan.Zero && t < s_longestTimeout), "timeout", "must be longer than zero and shorter than 49 days", spec.Timeout?.ToString());
     }
 
     private void CheckStreams()

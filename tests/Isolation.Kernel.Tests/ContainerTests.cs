@@ -104,6 +104,29 @@ public class ContainerTests
     }
 
     [Fact]
+    public async Task Starting_and_waiting_can_be_synchronous_and_mixed()
+    {
+        var leaks = new Leaks();
+        await using (ContainerProcess process = Box.Shell("exit 3").Start())
+        {
+            Assert.Equal(3, process.Wait().Status.Code);
+            Assert.Equal(3, (await process.WaitAsync()).Status.Code);
+        }
+
+        await using (ContainerProcess process = await Box.Shell("sleep 0.2; exit 4").StartAsync())
+        {
+            Task<ContainerResult> asynchronous = process.WaitAsync();
+            Assert.Equal(4, (await Task.Run(process.Wait)).Status.Code);
+            Assert.Same(await asynchronous, process.Wait());
+        }
+
+        Assert.Throws<LaunchException>(() => Box.Builder("/no/such/command").Start());
+        ContainerProcess unwaited = Box.Builder("/bin/true").Start();
+        await unwaited.DisposeAsync();
+        leaks.AssertNone();
+    }
+
+    [Fact]
     public async Task A_timeout_kills_everything_and_says_so()
     {
         ContainerResult result = await Box.Shell("sleep 1000 & sleep 1000").WithTimeout(TimeSpan.FromMilliseconds(200)).RunAsync();

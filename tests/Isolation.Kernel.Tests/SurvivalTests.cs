@@ -42,6 +42,49 @@ public class SurvivalTests
         Assert.InRange(Environment.WorkingSet - before, long.MinValue, 300L << 20);
     }
 
+    [Fact]
+    public async Task Running_out_of_descriptors_fails_the_launch_and_nothing_else()
+    {
+        LaunchPlan[] plans = [.. Enum.GetValues<LaunchForm>().Select(f => Box.Builder("/bin/true").WithLaunchForm(f).WithStandardOutput(Stdio.Pipe).Plan())];
+        await LaunchAsync(plans, 64, atOnce: 8);
+        var leaks = new Leaks();
+        int limit = int.Parse(File.ReadLines("/proc/self/limits").First(l => l.StartsWith("Max open files")).Split(' ', StringSplitOptions.RemoveEmptyEntries)[3]);
+        Assert.SkipWhen(limit > 100_000, "needs a limit of open files that can be reached");
+        var held = new List<Linux.LinuxHandle>();
+        try
+        {
+            while (Linux.Syscalls.FileSyscalls.OpenAt(null, "/dev/null", 0) is { IsError: false } opened)
+                held.Add(new Linux.LinuxHandle((int)opened.Value));
+            // With ever more of them free again, each launch fails at another place, until it works.
+            int failures = 0;
+            for (int i = 0; i < 60; i++)
+            {
+                try
+                {
+                    await using ContainerProcess process = await plans[i % plans.Length].StartAsync();
+                }
+                catch (LaunchException e)
+                {
+                    Assert.Equal(Errno.EMFILE, e.Errno);
+                    failures++;
+                }
+
+                held[^1].Dispose();
+                held.RemoveAt(held.Count - 1);
+            }
+
+            Assert.InRange(failures, 6, 59);
+        }
+        finally
+        {
+            foreach (Linux.LinuxHandle handle in held)
+                handle.Dispose();
+        }
+
+        await LaunchAsync(plans, 6, atOnce: 2);
+        leaks.AssertNone();
+    }
+
     private static async Task LaunchAsync(LaunchPlan[] plans, int count, int atOnce)
     {
         int next = 0;

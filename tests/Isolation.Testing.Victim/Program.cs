@@ -17,6 +17,8 @@ LaunchPlan[] plans =
     builder.WithInit().Plan(),
 ];
 using Stream output = Console.OpenStandardOutput();
+ContainerProcess onMainThread = plans[0].Start();
+output.WriteByte((byte)'.');
 await Task.WhenAll(Enumerable.Range(0, 6).Select(async i =>
 {
     var running = new Queue<ContainerProcess>();

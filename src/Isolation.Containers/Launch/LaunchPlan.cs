@@ -60,6 +60,17 @@ public sealed class LaunchPlan
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => StartAsync(brokenCall: -1, cancellationToken);
 
+    /// <summary>Starts a container by this plan, and returns when its program has been executed.</summary>
+    /// <remarks>On the main thread the launch is made there, without a change of threads: the fastest way. A container that is to die with
+    /// its parent follows that thread, which lasts as long as the process.</remarks>
+    /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
+    public ContainerProcess Start()
+    {
+        var process = new ContainerProcess(this, brokenCall: -1);
+        LaunchQueue.RunOrPost(process.Request);
+        return process.Started.GetAwaiter().GetResult();
+    }
+
     /// <summary>The plan with every system call, for a bug report.</summary>
     public string ToDetailedString() => Print(calls: true);
 

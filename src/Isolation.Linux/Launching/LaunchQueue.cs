@@ -5,10 +5,19 @@ namespace Isolation.Linux.Launching;
 /// parent-death signal follows the thread that cloned it, not the process.</remarks>
 internal static class LaunchQueue
 {
-    private static readonly Lock s_start = new();
     private static readonly object s_gate = new();
     private static LaunchRequest? s_first, s_last;
     private static int s_threads, s_idle;
+    private static LauncherThread? s_main;
+
+    /// <summary>Makes a launch on the calling thread where that is the main one, which lasts as long as the process; queues it elsewhere.</summary>
+    internal static void RunOrPost(LaunchRequest request)
+    {
+        if (Syscalls.RawSyscall.Invoke(Syscalls.Syscall.gettid).Value == Environment.ProcessId)
+            (s_main ??= new LauncherThread()).RunOne(request);
+        else
+            Post(request);
+    }
 
     internal static void Post(LaunchRequest request)
     {

@@ -18,25 +18,33 @@ internal sealed unsafe class LauncherThread
 
     internal void Run(Func<LaunchRequest> take)
     {
-        _self = OpenSelf();
         while (true)
+            RunOne(take());
+    }
+
+    /// <summary>Makes one launch on the calling thread, which must be the same each time.</summary>
+    internal void RunOne(LaunchRequest request)
+    {
+        try
         {
-            LaunchRequest request = take();
-            try
-            {
-                Launch(request);
-            }
-            catch (Exception e) when (e is LinuxException or OutOfMemoryException)
-            {
-                CloseAll(request.Program);
-                request.OnFailed(e);
-            }
+            _self ??= OpenSelf();
+            Launch(request);
+        }
+#pragma warning disable CA1031 // Whatever it is belongs to the one launch, not to this thread and the process.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (_childrenBefore is not null)
+                ThreadChildren.KillNew(_childrenBefore);
+            CloseAll(request.Program);
+            request.OnFailed(e);
         }
     }
 
     private void Launch(LaunchRequest request)
     {
         LaunchProgram launch = request.Program;
+        _childrenBefore = null;
         _memory.Load(launch.Program);
         if (request.BrokenStep >= 0)
             _memory.BreakStep(request.BrokenStep);
@@ -93,13 +101,11 @@ internal sealed unsafe class LauncherThread
             (failure, executed) = ReadReport(report, launch.Form == LaunchForm.Sealed ? launch.Sealed.First : launch.Borrowed.First);
         if (handshakeFailure is null && failure is null && executed)
         {
-            request.OnStarted(process, _memory);
+            HandOver(request, process);
             return;
         }
 
-        process.TrySendSignal(Sched.SIGKILL);
-        ExitStatus status = WaitSyscalls.Reap(process.Descriptor, block: true) ?? default;
-        process.Dispose();
+        ExitStatus status = KillAndReap(process);
         if (_childrenBefore is not null)
             ThreadChildren.KillNew(_childrenBefore);
         CloseSlots(launch.Kept);
@@ -109,6 +115,28 @@ internal sealed unsafe class LauncherThread
             request.OnFailed(step);
         else
             request.OnFailed(new KilledWhileStartingException(_memory.StepIndexOf(_memory.Int64(InterpreterLayout.Progress)), status));
+    }
+
+    private void HandOver(LaunchRequest request, PidHandle process)
+    {
+        try
+        {
+            request.OnStarted(process, _memory);
+        }
+        catch
+        {
+            // It could not be watched: nobody would ever end it.
+            KillAndReap(process);
+            throw;
+        }
+    }
+
+    private static ExitStatus KillAndReap(PidHandle process)
+    {
+        process.TrySendSignal(Sched.SIGKILL);
+        ExitStatus status = WaitSyscalls.Reap(process.Descriptor, block: true) ?? default;
+        process.Dispose();
+        return status;
     }
 
     /// <summary>Trades the intermediate process of a join for the real one, a child of this process too.</summary>
