@@ -9,7 +9,7 @@ quick=0; [ "${1:-}" = --quick ] && quick=1
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap strace)
+packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap procps bsdutils)
 [ $quick = 1 ] || packages+=(qemu-system-arm)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
