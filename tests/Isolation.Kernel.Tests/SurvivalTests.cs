@@ -21,6 +21,23 @@ public class SurvivalTests
         Assert.InRange(launches, 500, int.MaxValue);
     }
 
+    [Theory]
+    [InlineData("init")]
+    [InlineData("plain")]
+    public async Task A_container_lives_on_without_its_parent_only_where_that_was_asked_for(string kind)
+    {
+        string marker = $"96{Random.Shared.Next(10_000_000)}";
+        using Process parent = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll"), "--orphan", marker, kind]) { RedirectStandardOutput = true })!;
+        using PidHandle orphan = PidHandle.Open(int.Parse((await parent.StandardOutput.ReadLineAsync())!));
+        parent.Kill();
+        await parent.WaitForExitAsync();
+        await Task.Delay(300);
+        Assert.False(orphan.HasExited);
+        Assert.Equal(1, Survivors(marker).Count(s => s.Contains("sleep " + marker)));
+        orphan.SendSignal(9);
+        await ContainerTests.WaitFor(() => orphan.HasExited && Survivors(marker).Count == 0);
+    }
+
     [Fact]
     public async Task Ten_thousand_launches_under_allocation_load_neither_fail_nor_leak()
     {

@@ -8,6 +8,13 @@ if (args[0] == "--hello")
     return;
 }
 
+if (args[0] == "--orphan")
+{
+    ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).WithDieWithParent(false).WithInit(args[2] == "init").Start();
+    Console.WriteLine(orphan.ProcessId);
+    Thread.Sleep(Timeout.Infinite);
+}
+
 string marker = args[0];
 var builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", $"sleep {marker} & sleep {marker}");
 LaunchPlan[] plans =
