@@ -24,9 +24,10 @@ internal sealed class TerminalRelay : IDisposable
             TerminalSyscalls.SetAttributes(Input, MakeRaw(_saved));
         CopyWindowSize();
         _resized = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => CopyWindowSize());
-        _output = Task.Run(() => Copy(terminal.Stream, OpenStream(Output, FileAccess.Write), endOfInput: null));
+        // The console's stream writes where the descriptor stands, as others who share the file expect.
+        _output = Task.Run(() => Copy(terminal.Stream, Console.OpenStandardOutput(), endOfInput: null));
         // Reading a terminal cannot be cancelled: the thread is left behind, blocked, when the program ends.
-        new Thread(() => Copy(OpenStream(Input, FileAccess.Read), terminal.Stream, endOfInput: 4)) { IsBackground = true, Name = "terminal input" }.Start();
+        new Thread(() => Copy(OpenInput(), terminal.Stream, endOfInput: 4)) { IsBackground = true, Name = "terminal input" }.Start();
     }
 
     /// <summary>Waits until all output has been written.</summary>
@@ -46,8 +47,8 @@ internal sealed class TerminalRelay : IDisposable
             _terminal.Resize(columns, rows);
     }
 
-    private static FileStream OpenStream(int descriptor, FileAccess access) =>
-        new(new SafeFileHandle(descriptor, ownsHandle: false), access, bufferSize: 0);
+    // Raw: the console's own input stream would read whole lines.
+    private static FileStream OpenInput() => new(new SafeFileHandle(Input, ownsHandle: false), FileAccess.Read, bufferSize: 0);
 
     private static void Copy(Stream from, Stream to, byte? endOfInput)
     {

@@ -229,6 +229,19 @@ public class ContainerTests
             Assert.Contains(expected, output);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_written_to_a_terminal_can_be_read_after_the_end(bool init)
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            await using ContainerProcess process = await Box.Shell("echo written").WithTerminal().WithInit(init).StartAsync();
+            await process.WaitAsync();
+            Assert.Equal("written\r\n", ReadTerminal(process));
+        }
+    }
+
     [Fact]
     public async Task Process_settings_arrive()
     {

@@ -120,6 +120,15 @@ public class LauncherTests
     }
 
     [Fact]
+    public void Output_of_a_terminal_is_added_to_a_file_that_others_write_too()
+    {
+        using var directory = new TemporaryDirectory();
+        string launcher = $"dotnet {Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll")}", file = Path.Combine(directory.Path, "out");
+        Assert.Equal(0, Host.Run("sh", "-c", $"(echo before; {launcher} run -t echo inside; echo after) > {file}").Code);
+        Assert.Equal("before\ninside\r\nafter\n", File.ReadAllText(file));
+    }
+
+    [Fact]
     public async Task A_terminal_has_job_control_and_follows_the_window()
     {
         // script(1) gives the launcher a terminal of its own; the shell inside gets the container's.
