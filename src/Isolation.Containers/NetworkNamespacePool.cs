@@ -46,7 +46,8 @@ public sealed class NetworkNamespacePool : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Namespace taken = _ready.TryDequeue(out Namespace? ready) ? ready : _thread.Invoke(Make);
-        _wanted.Release();
+        if (_ready.Count <= _size / 2)
+            _wanted.Release();
         return taken;
     }
 
