@@ -22,12 +22,18 @@ public static class UserNamespaces
         Namespace? made = null;
         BriefChild.Run(Sched.CLONE_NEWUSER, "the user namespace", child =>
         {
-            string process = string.Create(CultureInfo.InvariantCulture, $"/proc/{child}/");
-            Write(process + "uid_map", users, "map user ids");
-            Write(process + "gid_map", groups, "map group ids");
-            made = Namespace.Open(process + "ns/user");
+            WriteMaps(child, users, groups);
+            made = Namespace.Open(NamespaceKinds.User, child);
         });
         return made!;
+    }
+
+    /// <summary>Writes the maps of a process's new user namespace. Needs CAP_SETUID and CAP_SETGID.</summary>
+    internal static void WriteMaps(int processId, IdMap users, IdMap groups)
+    {
+        string process = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/");
+        Write(process + "uid_map", users, "map user ids");
+        Write(process + "gid_map", groups, "map group ids");
     }
 
     private static void Write(string path, IdMap map, string action)

@@ -90,6 +90,10 @@ public class PlanTests
     {
         KernelFeatureException e = Assert.Throws<KernelFeatureException>(() => s_builder.Build().Plan(Ordinary with { UserNamespaceObstacle = "blocked", UserNamespaceRemedy = "unblock" }));
         Assert.Equal(("blocked", "unblock"), (e.Reason, e.Remedy));
+        HostFacts withoutClone3 = Root with { HasClone3 = false };
+        Assert.Throws<KernelFeatureException>(() => s_builder.AddJoinedNamespaces(NamespaceKinds.Pid, 1).Build().Plan(withoutClone3));
+        Assert.Throws<KernelFeatureException>(() => s_builder.WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.Zero)).Build().Plan(withoutClone3));
+        Assert.NotNull(s_builder.AddJoinedNamespaces(NamespaceKinds.Net, 1).Build().Plan(withoutClone3));
         Assert.Throws<KernelFeatureException>(() => new ContainerBuilder(new DirectoryRootfs("/r") { IdMapped = true }).Build().Plan(Root));
         Assert.Throws<KernelFeatureException>(() => new ContainerBuilder(new DirectoryRootfs("/r") { IdMapped = true }).Build().Plan(Ordinary));
         Assert.Throws<SpecException>(() => s_builder.WithTerminal().WithMounts().Build().Plan(Root));

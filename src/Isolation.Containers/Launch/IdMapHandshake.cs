@@ -1,8 +1,6 @@
 using System.Globalization;
 using Isolation.Linux;
-using Isolation.Linux.Abi;
 using Isolation.Linux.Launching;
-using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
 
 namespace Isolation.Containers;
@@ -14,26 +12,12 @@ internal sealed class IdMapHandshake(IdMap users, IdMap groups, string? newUidMa
     {
         if (newUidMap is null || newGidMap is null)
         {
-            Write(processId, "uid_map", users);
-            Write(processId, "gid_map", groups);
+            UserNamespaces.WriteMaps(processId, users, groups);
             return;
         }
 
         RunHelper(newUidMap, processId, users, "user ids");
         RunHelper(newGidMap, processId, groups, "group ids");
-    }
-
-    private static void Write(int processId, string file, IdMap map)
-    {
-        string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}");
-        SyscallResult result = FileSyscalls.OpenAt(null, path, Fcntl.O_WRONLY);
-        if (!result.IsError)
-        {
-            using var handle = new LinuxHandle((int)result.Value);
-            result = FileSyscalls.Write(handle, System.Text.Encoding.ASCII.GetBytes(map.ToString()));
-        }
-
-        result.ThrowIfError(file == "uid_map" ? "map user ids" : "map group ids", Quote(map), "write(2)", NamespaceSteps.MapHint(result.Errno));
     }
 
     private static void RunHelper(string helper, int processId, IdMap map, string what)

@@ -79,6 +79,13 @@ internal sealed partial class LaunchPlanner
             throw new SpecException(new SpecFault("linux.sysctl", "needs a /proc mount of its own", null));
         if (_form == LaunchForm.Forked && (_spec.TimeSteps || _spec.Namespaces.TimeOffsets is not null))
             throw new SpecException(new SpecFault("form", "must share memory or be sealed for time offsets and step times", "Forked"));
+        if (!_facts.HasClone3 && (_join.NeedsClone || _spec.Namespaces.TimeOffsets is not null))
+        {
+            // clone(2) has no room for the time namespace's flag, and the join's intermediate has no other call.
+            throw new KernelFeatureException(_join.NeedsClone ? "joining a PID or user namespace" : "a time namespace", "clone3(2) is refused to this process",
+                "Allow clone3 in the seccomp filter of the outer container.");
+        }
+
         CapabilitySet missing = _userNamespace.IsNew || _join.JoinsUser ? CapabilitySet.None : _spec.Capabilities.Permitted.Except(_facts.Capabilities);
         if (!missing.IsEmpty)
         {
