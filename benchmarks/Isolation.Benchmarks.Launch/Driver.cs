@@ -3,19 +3,17 @@ using System.Globalization;
 
 namespace Isolation.Benchmarks.Launch;
 
-/// <summary>The C program that makes the floor's launches and starts the other tools.</summary>
+/// <summary>A process that makes launches on request: the C program for the floor and the other tools, or this one with another heap.</summary>
 internal sealed class Driver : IDisposable
 {
     private readonly Process _process;
 
-    internal Driver(string path, bool onlyUnifiedCgroups)
-    {
-        // crun and runc get a view with cgroup2 alone, without controllers, since the containers compared have no cgroup either.
-        string[] command = onlyUnifiedCgroups
-            ? ["unshare", "-m", "sh", "-c", $"umount -l /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup; exec {path}"]
-            : [path];
+    internal Driver(string[] command) =>
         _process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
-    }
+
+    /// <summary>The command in a view with cgroup2 alone, without controllers, for crun and runc: the containers compared have no cgroup either.</summary>
+    internal static string[] WithUnifiedCgroups(string path) =>
+        ["unshare", "-m", "sh", "-c", $"umount -l /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup; exec {path}"];
 
     /// <summary>Makes one launch and returns how long it took, or what went wrong.</summary>
     internal double Run(string request)

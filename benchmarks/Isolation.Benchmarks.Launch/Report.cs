@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Isolation.Containers;
 
 namespace Isolation.Benchmarks.Launch;
@@ -6,44 +7,66 @@ namespace Isolation.Benchmarks.Launch;
 /// <summary>The tables.</summary>
 internal static class Report
 {
-    internal static async Task MainTableAsync(Scene scene, Driver driver, Driver oci, int rounds)
+    internal static void MainTable(Scene scene, Driver driver, Driver oci, int rounds, bool onlyOurs)
     {
         int id = 0;
-        var contestants = new List<(string Name, Func<Task<double>> Run)>
+        var contestants = new List<(string Name, Func<double> Run)>
         {
-            ("C floor: the same calls", () => Task.FromResult(driver.Run("floor"))),
-            ("C floor and one exec", () => Task.FromResult(driver.Run("floor_exec"))),
-            ("Isolation, in memory", () => OursAsync(scene.InMemory)),
-            ("Isolation, sealed", () => OursAsync(scene.Sealed)),
-            ("Isolation, net from a pool", async () => { await WaitForPoolAsync(scene); return await OursAsync(scene.Pooled); }),
-            ("  same, Start and Wait", () => Task.FromResult(OnMainThread(scene.InMemory))),
-            ("  sealed", () => Task.FromResult(OnMainThread(scene.Sealed))),
-            ("  user namespace", () => Task.FromResult(OnMainThread(scene.UserNamespace))),
-            ("  net from a pool", async () => { await WaitForPoolAsync(scene); return OnMainThread(scene.Pooled); }),
-            ("bare exec: C, vfork", () => Task.FromResult(driver.Run("bare"))),
-            ("bare exec: Process.Start", () => ProcessStartAsync(Path.Combine(scene.Root, "true"))),
-            ("unshare, no /dev, no caps", () => Task.FromResult(Spawn(driver, "unshare", "-mupniCf", "--mount-proc", "--root", scene.Root, "/true"))),
+            ("C floor: the same calls", () => driver.Run("floor")),
+            ("C floor and one exec", () => driver.Run("floor_exec")),
+            ("C floor, host's network", () => driver.Run("floor_host_net")),
+            ("Isolation, in memory", () => OursAsync(scene.InMemory).GetAwaiter().GetResult()),
+            ("Isolation, sealed", () => OursAsync(scene.Sealed).GetAwaiter().GetResult()),
+            ("Isolation, net from a pool", () => { WaitForPool(scene); return OursAsync(scene.Pooled).GetAwaiter().GetResult(); }),
+            ("  same, Start and Wait", () => Ours(scene.InMemory)),
+            ("  sealed", () => Ours(scene.Sealed)),
+            ("  user namespace", () => Ours(scene.UserNamespace)),
+            ("  net from a pool", () => { WaitForPool(scene); return Ours(scene.Pooled); }),
+            ("  host's network", () => Ours(scene.HostNet)),
+            ("bare exec: C, vfork", () => driver.Run("bare")),
+            ("bare exec: Process.Start", () => ProcessStart(Path.Combine(scene.Root, "true"))),
+            ("unshare, no /dev, no caps", () => Spawn(driver, "unshare", "-mupniCf", "--mount-proc", "--root", scene.Root, "/true")),
         };
         if (Has("bwrap"))
-            contestants.Add(("bwrap", () => Task.FromResult(Spawn(driver, [.. scene.Bubblewrap]))));
+            contestants.Add(("bwrap", () => Spawn(driver, [.. scene.Bubblewrap])));
         if (Has("crun"))
-            contestants.Add(("crun run", () => Task.FromResult(Spawn(oci, "crun", "run", "--bundle", scene.Bundle, $"isobench{Environment.ProcessId}-{id++}"))));
+            contestants.Add(("crun run", () => Spawn(oci, "crun", "run", "--bundle", scene.Bundle, $"isobench{Environment.ProcessId}-{id++}")));
         if (Has("runc"))
-            contestants.Add(("runc run", () => Task.FromResult(Spawn(oci, "runc", "run", "--bundle", scene.Bundle, $"isobench{Environment.ProcessId}-{id++}"))));
+            contestants.Add(("runc run", () => Spawn(oci, "runc", "run", "--bundle", scene.Bundle, $"isobench{Environment.ProcessId}-{id++}")));
 
-        Dictionary<string, List<double>> times = await MeasureAsync(contestants, rounds);
+        if (onlyOurs)
+            contestants.RemoveAll(c => !c.Name.StartsWith("C floor", StringComparison.Ordinal) && !c.Name.StartsWith(' '));
+        Dictionary<string, List<double>> times = Measure(contestants, rounds);
         double floor = Median(times["C floor: the same calls"]), floorExec = Median(times["C floor and one exec"]);
         Console.WriteLine($"\nconfiguration \"{scene.Name}\"\n{"launch until reaped, us",-30} {"median",9} {"p95",9} {"to floor",9} {"to floor+exec",14}");
         foreach ((string name, _) in contestants)
             Console.WriteLine($"{name,-30} {Median(times[name]),9:F0} {Percentile(times[name], 0.95),9:F0} {Median(times[name]) / floor,9:F2} {Median(times[name]) / floorExec,14:F2}");
     }
 
-    internal static async Task HeapTableAsync(Scene scene, Driver driver, int rounds)
+    /// <summary>The same launches from processes with different heaps, interleaved with each other.</summary>
+    internal static void HeapTable(Driver driver, int rounds)
     {
-        Console.WriteLine($"\n{"heap touched",-14} {"ours",9} {"floor",9} {"ratio",7}");
-        var held = new List<byte[]>();
-        foreach (int gigabytes in new[] { 0, 1, 4 })
+        int[] sizes = [0, 1, 4];
+        Driver[] workers = [.. sizes.Select(gigabytes => new Driver([Environment.ProcessPath!, WorkerFlag, gigabytes.ToString(CultureInfo.InvariantCulture)]))];
+        Dictionary<string, List<double>> times = Measure([.. sizes.Zip(workers, (size, worker) => (Name(size), (Func<double>)(() => worker.Run("launch")))), ("C floor", () => driver.Run("floor"))], rounds);
+        Console.WriteLine($"\n{"heap touched",-14} {"median",9} {"to floor",9} {"to 0 GiB",9}");
+        foreach (int size in sizes)
+            Console.WriteLine($"{Name(size),-14} {Median(times[Name(size)]),9:F0} {Median(times[Name(size)]) / Median(times["C floor"]),9:F2} {Median(times[Name(size)]) / Median(times[Name(0)]),9:F2}");
+        foreach (Driver worker in workers)
+            worker.Dispose();
+
+        static string Name(int gigabytes) => gigabytes + " GiB";
+    }
+
+    internal const string WorkerFlag = "--worker";
+
+    /// <summary>Touches a heap, then answers each line with the nanoseconds of one launch.</summary>
+    internal static void Work(int gigabytes)
+    {
+        string directory = Directory.CreateTempSubdirectory("isolation-benchmark-").FullName;
+        try
         {
+            var held = new List<byte[]>();
             while (held.Count < gigabytes * 4)
             {
                 byte[] block = GC.AllocateUninitializedArray<byte>(256 << 20);
@@ -52,13 +75,15 @@ internal static class Report
                 held.Add(block);
             }
 
-            var times = await MeasureAsync([("ours", () => OursAsync(scene.InMemory)), ("floor", () => Task.FromResult(driver.Run("floor")))], rounds);
-            Console.WriteLine($"{gigabytes + " GiB",-14} {Median(times["ours"]),9:F0} {Median(times["floor"]),9:F0} {Median(times["ours"]) / Median(times["floor"]),7:F2}");
+            LaunchPlan plan = new Scene(directory, full: true).InMemory;
+            while (Console.ReadLine() is not null)
+                Console.WriteLine((long)(Ours(plan) * 1000));
+            GC.KeepAlive(held);
         }
-
-        GC.KeepAlive(held);
-        held.Clear();
-        GC.Collect();
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
     }
 
     internal static async Task AllocationAsync(Scene scene)
@@ -89,18 +114,18 @@ internal static class Report
         }
     }
 
-    private static async Task<Dictionary<string, List<double>>> MeasureAsync(List<(string Name, Func<Task<double>> Run)> contestants, int rounds)
+    private static Dictionary<string, List<double>> Measure(List<(string Name, Func<double> Run)> contestants, int rounds)
     {
         var times = contestants.ToDictionary(c => c.Name, _ => new List<double>());
         for (int round = -5; round < rounds; round++)
         {
-            (string Name, Func<Task<double>> Run)[] order = [.. contestants];
+            (string Name, Func<double> Run)[] order = [.. contestants];
             Random.Shared.Shuffle(order);
-            foreach ((string name, Func<Task<double>> run) in order)
+            foreach ((string name, Func<double> run) in order)
             {
                 // The first launch of a turn brings the contestant's own code and data back to the caches that the one before it took.
-                await run();
-                double time = await run();
+                run();
+                double time = run();
                 if (round >= 0)
                     times[name].Add(time);
             }
@@ -119,8 +144,8 @@ internal static class Report
         return result.Status.Code == 0 ? time : throw new InvalidOperationException(result.ToString());
     }
 
-    /// <summary>A launch on the main thread, which has nothing else to do than what it is asked here.</summary>
-    private static double OnMainThread(LaunchPlan plan) => MainThread.Run(() =>
+    /// <summary>A launch on the calling thread: the main one, which makes launches itself.</summary>
+    private static double Ours(LaunchPlan plan)
     {
         long begin = Stopwatch.GetTimestamp();
         ContainerProcess process = plan.Start();
@@ -128,22 +153,22 @@ internal static class Report
         double time = Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
         process.DisposeAsync().AsTask().GetAwaiter().GetResult();
         return result.Status.Code == 0 ? time : throw new InvalidOperationException(result.ToString());
-    });
+    }
 
-    private static async Task WaitForPoolAsync(Scene scene)
+    private static void WaitForPool(Scene scene)
     {
         // It is refilled when half of it is gone. A refill is waited for: what is measured is a start from a pool that is ready.
         if (scene.Pool.Count > Scene.PoolSize / 2)
             return;
         while (scene.Pool.Count < Scene.PoolSize - 1)
-            await Task.Delay(1);
+            Thread.Sleep(1);
     }
 
-    private static async Task<double> ProcessStartAsync(string path)
+    private static double ProcessStart(string path)
     {
         long begin = Stopwatch.GetTimestamp();
         using Process process = Process.Start(path);
-        await process.WaitForExitAsync();
+        process.WaitForExit();
         return Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
     }
 

@@ -30,6 +30,8 @@ internal sealed class Scene
         Pooled = builder.WithLaunchForm(LaunchForm.InMemory).WithNetworkPool(Pool).Plan();
         Floor = InMemory.Lowered.Launch;
         FloorExec = builder.WithLaunchForm(LaunchForm.InMemory).WithCommand("/exec-true").Plan().Lowered.Launch;
+        ContainerSpec shared = builder.WithLaunchForm(LaunchForm.InMemory).Build();
+        HostNet = new ContainerBuilder(shared with { Namespaces = shared.Namespaces with { SharedWithHost = NamespaceKinds.Net } }).Plan();
         Bare = BareProgram(Path.Combine(Root, "true"));
         Bundle = OciBundle.Write(directory, Root, full);
         Bubblewrap =
@@ -54,6 +56,9 @@ internal sealed class Scene
     internal LaunchProgram Floor { get; }
 
     internal LaunchProgram FloorExec { get; }
+
+    /// <summary>The same in the host's network: what a pool can save at most.</summary>
+    internal LaunchPlan HostNet { get; }
 
     internal LaunchProgram Bare { get; }
 

@@ -12,6 +12,7 @@ namespace Isolation.Containers;
 internal sealed class StreamSteps
 {
     private readonly List<PlanStep> _open = [], _connect = [], _pass = [];
+    private Slot? _null;
 
     internal StreamSteps(ContainerSpec spec)
     {
@@ -52,7 +53,7 @@ internal sealed class StreamSteps
             case InheritStdio:
                 return;
             case NullStdio:
-                Connect(stream, OpenFile(name, "/dev/null", stream == 0 ? Fcntl.O_RDONLY : Fcntl.O_WRONLY, stream == 0 ? "O_RDONLY" : "O_WRONLY"));
+                Connect(stream, _null ??= OpenFile("the null device", "/dev/null", Fcntl.O_RDWR, "O_RDWR"));
                 return;
             case FileStdio file when stream == 0:
                 Connect(stream, OpenFile(name, file.Path, Fcntl.O_RDONLY, "O_RDONLY"));

@@ -166,6 +166,8 @@ internal sealed unsafe class LauncherThread
     {
         int* message = stackalloc int[2];
         bool executed = false;
+        // Not woken by the report itself: what it says is only needed once the program has been executed or the image has ended.
+        PollSyscalls.WaitForHangUp(report);
         while (RawSyscall.InvokeRestarting(Syscall.read, RawSyscall.Word(report), (nuint)message, 8).Value == 8)
         {
             if (message[0] >= 0)

@@ -15,6 +15,19 @@ internal static unsafe class PollSyscalls
         return result.Value > 0;
     }
 
+    /// <summary>Waits until every write end of a pipe is closed; what is written meanwhile wakes nobody.</summary>
+    internal static void WaitForHangUp(LinuxHandle pipe)
+    {
+        pollfd request = new() { fd = pipe.Descriptor };
+        SyscallResult result;
+        do
+        {
+            result = RawSyscall.Invoke(Syscall.ppoll, (nuint)(&request), 1, 0, 0, 8);
+        }
+        while (result.Errno == Errno.EINTR);
+        result.ThrowIfError("poll", pipe.ToString()!, "ppoll(2)");
+    }
+
     private struct pollfd
     {
         internal int fd;
