@@ -23,6 +23,13 @@ public sealed class PidHandle : LinuxHandle
         return new PidHandle((int)result.Value, processId);
     }
 
+    /// <summary>Opens a running process by its number; null where there is none.</summary>
+    internal static PidHandle? TryOpen(int processId)
+    {
+        SyscallResult result = RawSyscall.Invoke(Syscall.pidfd_open, (nuint)processId, 0);
+        return result.IsError ? null : new PidHandle((int)result.Value, processId);
+    }
+
     /// <summary>Sends a signal to the process. Signal 0 only asks whether it could be sent.</summary>
     /// <param name="signal">The signal's number, 0 to 64.</param>
     /// <exception cref="LinuxException"><c>ESRCH</c>: it has ended. <c>EPERM</c>: not allowed.</exception>

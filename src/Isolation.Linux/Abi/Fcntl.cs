@@ -25,6 +25,8 @@ internal static class Fcntl
 
     internal const int AT_FDCWD = -100;
     internal const uint AT_SYMLINK_NOFOLLOW = 0x100;
+    internal const uint AT_REMOVEDIR = 0x200;
+    internal const uint AT_EACCESS = 0x200;
     internal const uint AT_EMPTY_PATH = 0x1000;
     internal const uint AT_RECURSIVE = 0x8000;
 
@@ -46,5 +48,6 @@ internal static class Fcntl
     internal const uint S_IFMT = 0xf000;
     internal const uint S_IFREG = 0x8000;
     internal const uint S_IFCHR = 0x2000;
+    internal const uint S_IFBLK = 0x6000;
     internal const uint S_IFDIR = 0x4000;
 }

@@ -34,6 +34,42 @@ internal static unsafe class FileSyscalls
             return RawSyscall.Invoke(Syscall.openat2, RawSyscall.Word(directory), (nuint)name, (nuint)how, OpenAt2Abi.open_how_size);
     }
 
+    internal static SyscallResult MkdirAt(LinuxHandle directory, string name, uint mode)
+    {
+        fixed (byte* text = new CString(name).Bytes)
+            return RawSyscall.Invoke(Syscall.mkdirat, RawSyscall.Word(directory), (nuint)text, mode);
+    }
+
+    /// <summary>Removes a directory below another: unlinkat(2) with AT_REMOVEDIR.</summary>
+    internal static SyscallResult RmdirAt(LinuxHandle directory, string name)
+    {
+        fixed (byte* text = new CString(name).Bytes)
+            return RawSyscall.Invoke(Syscall.unlinkat, RawSyscall.Word(directory), (nuint)text, Fcntl.AT_REMOVEDIR);
+    }
+
+    internal static SyscallResult ChownAt(LinuxHandle directory, string name, uint user, uint group)
+    {
+        fixed (byte* text = new CString(name).Bytes)
+            return RawSyscall.Invoke(Syscall.fchownat, RawSyscall.Word(directory), (nuint)text, user, group, name.Length == 0 ? Fcntl.AT_EMPTY_PATH : Fcntl.AT_SYMLINK_NOFOLLOW);
+    }
+
+    /// <summary>Whether the caller's effective ids may use a file so: 4 read, 2 write.</summary>
+    internal static bool IsAccessible(LinuxHandle directory, string name, uint access)
+    {
+        fixed (byte* text = new CString(name).Bytes)
+            return !RawSyscall.Invoke(Syscall.faccessat2, RawSyscall.Word(directory), (nuint)text, access, Fcntl.AT_EACCESS).IsError;
+    }
+
+    /// <summary>Reads at the beginning of a file: kernfs makes the content anew for each such read.</summary>
+    internal static SyscallResult ReadAtStart(LinuxHandle file, Span<byte> buffer, long offset = 0)
+    {
+        fixed (byte* pointer = buffer)
+            return RawSyscall.InvokeRestarting(Syscall.pread64, RawSyscall.Word(file), (nuint)pointer, (nuint)buffer.Length, (nuint)offset);
+    }
+
+    /// <summary>A counter that another part of the kernel adds to: eventfd(2).</summary>
+    internal static SyscallResult EventFd() => RawSyscall.Invoke(Syscall.eventfd2, 0, Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK);
+
     internal static SyscallResult Ioctl(LinuxHandle file, uint request, nuint argument) =>
         RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(file), request, argument);
 
@@ -67,6 +103,8 @@ internal static unsafe class FileSyscalls
 internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode, ushort Mode, uint Owner, long Size, uint RdevMajor, uint RdevMinor)
 {
     internal bool IsRegular => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFREG;
+
+    internal bool IsDevice => (Mode & Fcntl.S_IFMT) is Fcntl.S_IFCHR or Fcntl.S_IFBLK;
 
     internal bool IsDirectory => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFDIR;
 }

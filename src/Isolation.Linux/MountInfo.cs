@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 
-namespace Isolation.Namespaces;
+namespace Isolation.Linux;
 
 /// <summary>One line of /proc/PID/mountinfo. See proc_pid_mountinfo(5).</summary>
 /// <param name="Id">The mount's id, unique while it lasts.</param>

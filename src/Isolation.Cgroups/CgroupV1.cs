@@ -1,0 +1,172 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Isolation.Linux;
+
+namespace Isolation.Cgroups;
+
+/// <summary>A control group of a version 1 or hybrid host: a directory of the same name in the hierarchy of each controller, and in
+/// version 2's where that is mounted too. Held open; disposing closes it and leaves it there.</summary>
+/// <remarks>Takes settings in version 2's words, and version 1's own. On hybrid hosts a controller is used where it is mounted. See the
+/// kernel's cgroup-v1 guides.</remarks>
+public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
+{
+    private static readonly string[] s_controllers = ["cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer", "hugetlb", "net_cls", "net_prio"];
+
+    private readonly ImmutableSortedDictionary<string, CgroupDirectory> _directories;
+    private readonly CgroupV2? _unified;
+
+    private CgroupV1(string path, ImmutableSortedDictionary<string, CgroupDirectory> directories, CgroupV2? unified) : base(path) =>
+        (_directories, _unified) = (directories, unified);
+
+    /// <summary>The controllers whose hierarchies it is in.</summary>
+    public IEnumerable<string> Controllers => _directories.Keys;
+
+    /// <summary>Creates a control group in every hierarchy, or opens it where it is there.</summary>
+    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in each.</param>
+    /// <exception cref="LinuxException"><c>EACCES</c>: not permitted. <c>EROFS</c>: mounted read-only.</exception>
+    /// <exception cref="KernelFeatureException">No hierarchy of version 1 is mounted.</exception>
+    public static new CgroupV1 Create(string path) => Walk(path, create: true);
+
+    /// <summary>Opens a control group in every hierarchy that has it.</summary>
+    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in each.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: no hierarchy has it.</exception>
+    /// <exception cref="KernelFeatureException">No hierarchy of version 1 is mounted.</exception>
+    public static new CgroupV1 Open(string path) => Walk(path, create: false);
+
+    /// <inheritdoc cref="Cgroup.With"/>
+    public new CgroupV1 With(CgroupSetting setting)
+    {
+        base.With(setting);
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public override void Apply(CgroupSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        // A controller that is not on version 1 here is on version 2, if anywhere.
+        CgroupSettings here = CgroupSettings.None, unified = CgroupSettings.None;
+        foreach (CgroupSetting setting in settings)
+        {
+            if (_directories.ContainsKey(V1Controller(setting.Controller)))
+                here = here.With(setting);
+            else if (_unified is not null && (setting.Controller == "cgroup" || _unified.ReadControllers().Contains(setting.Controller) || !IsV1Word(setting.Controller)))
+                unified = unified.With(setting);
+            else
+                throw new KernelFeatureException($"{setting.File}", $"the controller {setting.Controller} is not mounted", "Mount its hierarchy, or use a host with version 2.");
+        }
+
+        ImmutableArray<CgroupSetting> translated = V1Translation.Translate(here, ReadMemoryMax, Has);
+        // Memory and swap together may never be below memory alone: raised first, lowered last.
+        CgroupSetting? both = translated.FirstOrDefault(s => s.File == "memory.memsw.limit_in_bytes"), memory = translated.FirstOrDefault(s => s.File == "memory.limit_in_bytes");
+        if (both is not null && memory is not null && IsAbove(memory.Value, Directory("memory").Read(both.File).Trim()))
+            translated = [both, .. translated.Remove(both)];
+        else if (both is not null)
+            translated = [.. translated.Remove(both), both];
+        foreach (CgroupSetting setting in translated)
+            Directory(setting.Controller).Write(setting);
+        _unified?.Apply(unified);
+    }
+
+    /// <inheritdoc/>
+    public override void AddProcess(int processId) => Add("cgroup.procs", processId);
+
+    /// <inheritdoc/>
+    public override void AddThread(int threadId) => Add("tasks", threadId);
+
+    /// <inheritdoc/>
+    public override string? Read(string file)
+    {
+        string controller = new CgroupSetting(file, "").Controller;
+        return _directories.TryGetValue(controller, out CgroupDirectory? directory) ? directory.TryRead(file) : Main.TryRead(file);
+    }
+
+    internal override IEnumerable<CgroupDirectory> Directories => _unified is null ? _directories.Values.Distinct() : _directories.Values.Distinct().Append(_unified.Main);
+
+    internal override CgroupDirectory Main => _unified?.Main ?? _directories.Values.First();
+
+    internal override CgroupDirectory? Unified => _unified?.Main;
+
+    internal bool HasMemory => _directories.ContainsKey("memory");
+
+    internal CgroupDirectory? TryDirectory(string controller) => _directories.GetValueOrDefault(controller);
+
+    private CgroupDirectory Directory(string controller) => _directories[controller];
+
+    private bool Has(string file) => _directories.TryGetValue(new CgroupSetting(file, "").Controller, out CgroupDirectory? directory) && directory.Has(file);
+
+    private void Add(string file, int id)
+    {
+        string text = id.ToString(CultureInfo.InvariantCulture);
+        foreach (CgroupDirectory directory in _directories.Values.Distinct())
+            directory.Write(new CgroupSetting(file, text));
+        _unified?.Main.Write(new CgroupSetting(file == "tasks" ? "cgroup.threads" : file, text));
+    }
+
+    private ByteSize ReadMemoryMax() => long.TryParse(Directory("memory").Read("memory.limit_in_bytes").Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+        && bytes < long.MaxValue / 4096 * 4096 ? bytes : ByteSize.Max;
+
+    private static bool IsAbove(string limit, string current) => limit == "-1" || long.Parse(limit, CultureInfo.InvariantCulture) > long.Parse(current, CultureInfo.InvariantCulture);
+
+    private static string V1Controller(string controller) => controller == "io" ? "blkio" : controller;
+
+    private static bool IsV1Word(string controller) => s_controllers.Contains(V1Controller(controller));
+
+    private static CgroupV1 Walk(string path, bool create)
+    {
+        CgroupHierarchies hierarchies = CgroupHierarchies.Read();
+        if (hierarchies.Mode is not (CgroupMode.Legacy or CgroupMode.Hybrid))
+            throw new KernelFeatureException("control groups of version 1", "no hierarchy of version 1 is mounted", "Use CgroupV2, or Cgroup, which takes what is there.");
+        var directories = ImmutableSortedDictionary.CreateBuilder<string, CgroupDirectory>(StringComparer.Ordinal);
+        CgroupV2? unified = null;
+        try
+        {
+            foreach (string controller in s_controllers.Where(hierarchies.V1.ContainsKey))
+            {
+                CgroupMount mount = hierarchies.V1[controller];
+                // cpu and cpuacct, net_cls and net_prio are often mounted together.
+                if (directories.Values.FirstOrDefault(d => d.MountPoint == mount.MountPoint) is { } shared)
+                    directories[controller] = shared;
+                else if (OpenOne(mount, path, create) is { } directory)
+                    directories[controller] = directory;
+            }
+
+            if (hierarchies.V2 is { } v2 && OpenOne(v2, path, create) is { } main)
+                unified = new CgroupV2(main);
+            if (directories.Count == 0 && unified is null)
+                throw new LinuxException("open", $"cgroup \"{path}\"", "openat(2)", Errno.ENOENT);
+            if (create && directories.TryGetValue("cpuset", out CgroupDirectory? cpuset))
+                InheritCpuset(cpuset);
+            // Its name is the one that the caller knows: paths differ between hierarchies where the caller is not at their roots.
+            return new CgroupV1((unified?.Main ?? directories.Values.First()).Path, directories.ToImmutable(), unified);
+        }
+        catch
+        {
+            foreach (CgroupDirectory directory in directories.Values)
+                directory.Dispose();
+            unified?.Dispose();
+            throw;
+        }
+    }
+
+    private static CgroupDirectory? OpenOne(CgroupMount mount, string path, bool create)
+    {
+        string[] parts = CgroupPath.Parts(path, mount.Self);
+        return create ? CgroupDirectory.Create(mount.MountPoint, parts) : CgroupDirectory.TryOpen(mount.MountPoint, parts);
+    }
+
+    /// <summary>Fills empty <c>cpuset.cpus</c> and <c>cpuset.mems</c> from the control groups above: nothing can be moved to one that has none.</summary>
+    private static void InheritCpuset(CgroupDirectory cpuset)
+    {
+        for (int i = 1; i <= cpuset.Parts.Length; i++)
+        {
+            using CgroupDirectory above = CgroupDirectory.TryOpen(cpuset.MountPoint, cpuset.Parts[..(i - 1)])!;
+            using CgroupDirectory level = CgroupDirectory.TryOpen(cpuset.MountPoint, cpuset.Parts[..i])!;
+            foreach (string file in new[] { "cpuset.cpus", "cpuset.mems" })
+            {
+                if (level.Read(file).Trim().Length == 0)
+                    level.Write(new CgroupSetting(file, above.Read(file).Trim()));
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Isolation.Linux;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Events;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Cgroups;
+
+/// <summary>The resource that pressure is measured of.</summary>
+public enum PressureResource
+{
+    /// <summary>The CPU.</summary>
+    Cpu,
+
+    /// <summary>Memory.</summary>
+    Memory,
+
+    /// <summary>Block I/O.</summary>
+    Io,
+
+    /// <summary>Interrupts; only <see cref="PressureTrigger.Full"/>. Since Linux 6.1.</summary>
+    Irq,
+}
+
+/// <summary>When to be told of pressure: at least so much waiting within a window.</summary>
+/// <param name="Resource">What is waited for.</param>
+/// <param name="Threshold">How much waiting within the window; more than zero, not more than the window.</param>
+/// <param name="Window">The window, 500 ms to 10 s. Without <c>CAP_SYS_RESOURCE</c> it must be a multiple of 2 s (Linux 6.5).</param>
+public sealed record PressureTrigger(PressureResource Resource, TimeSpan Threshold, TimeSpan Window)
+{
+    /// <summary>Whether the time counts in which all tasks wait, and not that in which any does.</summary>
+    public bool Full { get; init; }
+
+    /// <summary>The kernel's form: <c>some 150000 1000000</c>.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{(Full ? "full" : "some")} {(long)Threshold.TotalMicroseconds} {(long)Window.TotalMicroseconds}");
+
+    internal string File => Resource switch
+    {
+        PressureResource.Cpu => "cpu.pressure",
+        PressureResource.Memory => "memory.pressure",
+        PressureResource.Io => "io.pressure",
+        PressureResource.Irq => "irq.pressure",
+        _ => throw new ArgumentOutOfRangeException(nameof(Resource)),
+    };
+
+    /// <summary>Arms the trigger in a directory's file, and yields the pressure each time it fires.</summary>
+    internal async IAsyncEnumerable<Pressure> WatchAsync(CgroupDirectory directory, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        LinuxHandle handle = directory.OpenFile(File, Fcntl.O_RDWR | Fcntl.O_NONBLOCK);
+        using EventFile file = EventFile.For(handle, directory.Name(File));
+        SyscallResult written = FileSyscalls.Write(handle, Encoding.UTF8.GetBytes(ToString() + "\0"));
+        written.ThrowIfError($"set a trigger \"{this}\" on", directory.Name(File), "write(2)", written.Errno switch
+        {
+            Errno.EINVAL => "The threshold must lie within the window, and the window within 500 ms and 10 s; without CAP_SYS_RESOURCE it must be a multiple of 2 s.",
+            Errno.EOPNOTSUPP => "Pressure is not measured: boot with psi=1, or write 1 to cgroup.pressure.",
+            Errno.EPERM => "Triggers need CAP_SYS_RESOURCE before Linux 6.5.",
+            _ => CgroupHints.ForFile(File, written.Errno),
+        });
+        while (true)
+        {
+            await file.WaitForChangeAsync(cancellationToken).ConfigureAwait(false);
+            yield return Pressure.Parse(Encoding.UTF8.GetBytes(file.Read()));
+        }
+    }
+}

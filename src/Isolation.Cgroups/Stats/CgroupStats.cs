@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using Isolation.Linux;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Cgroups;
+
+/// <summary>Statistics of a control group. Its files are kept open, and <see cref="Refresh"/> reads them anew: one pread(2) each, and no allocation.</summary>
+/// <remarks>The values are those of the last refresh. What the host does not have stays null. Not for several threads at once.</remarks>
+public sealed class CgroupStats : IDisposable
+{
+    /// <summary>Takes what was read from a file.</summary>
+    internal delegate void Parser(CgroupStats stats, ReadOnlySpan<byte> text);
+
+    private readonly List<(LinuxHandle File, string Subject, Parser Parse)> _files = [];
+    private byte[] _buffer = new byte[8192];
+
+    internal CgroupStats()
+    {
+    }
+
+    /// <summary>When the values were read, as <see cref="Stopwatch.GetTimestamp"/> tells it.</summary>
+    public long Timestamp { get; private set; }
+
+    /// <summary>CPU time and throttling.</summary>
+    public CpuStats? Cpu { get; internal set; }
+
+    /// <summary>Memory.</summary>
+    public MemoryStats? Memory { get; internal set; }
+
+    /// <summary>Processes and threads.</summary>
+    public PidsStats? Pids { get; internal set; }
+
+    /// <summary>Block I/O.</summary>
+    public IoStats? Io { get; internal set; }
+
+    /// <summary>Huge pages: <c>2MB.current</c>, <c>2MB.rsvd.current</c>, <c>2MB.events.max</c> and so on.</summary>
+    public KeyedValues? Hugetlb { get; internal set; }
+
+    /// <summary><c>rdma.current</c>: by device.</summary>
+    public NestedValues? Rdma { get; internal set; }
+
+    /// <summary><c>misc.current</c>.</summary>
+    public KeyedValues? Misc { get; internal set; }
+
+    /// <summary><c>dmem.current</c>.</summary>
+    public KeyedValues? Dmem { get; internal set; }
+
+    /// <summary>Pressure on the CPU.</summary>
+    public Pressure? CpuPressure { get; internal set; }
+
+    /// <summary>Pressure on memory.</summary>
+    public Pressure? MemoryPressure { get; internal set; }
+
+    /// <summary>Pressure on I/O.</summary>
+    public Pressure? IoPressure { get; internal set; }
+
+    /// <summary>Pressure by interrupts. Since Linux 6.1, where the kernel accounts for them.</summary>
+    public Pressure? IrqPressure { get; internal set; }
+
+    /// <summary><c>cgroup.stat</c>.</summary>
+    public KeyedValues? Cgroup { get; internal set; }
+
+    /// <summary>Reads everything anew.</summary>
+    /// <exception cref="LinuxException"><c>ENODEV</c>: the control group was deleted.</exception>
+    public void Refresh()
+    {
+        foreach ((LinuxHandle file, string subject, Parser parse) in _files)
+            parse(this, Read(file, subject));
+        Timestamp = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>Closes the files; the values stay.</summary>
+    public void Dispose()
+    {
+        foreach ((LinuxHandle file, _, _) in _files)
+            file.Dispose();
+    }
+
+    /// <summary>Adds a file, where the control group has it.</summary>
+    internal bool Add(CgroupDirectory? directory, string file, Parser parse)
+    {
+        if (directory is null)
+            return false;
+        SyscallResult opened = directory.TryOpenFile(file, Fcntl.O_RDONLY);
+        if (opened.IsError)
+            return false;
+        _files.Add((new LinuxHandle((int)opened.Value), directory.Name(file), parse));
+        return true;
+    }
+
+    private ReadOnlySpan<byte> Read(LinuxHandle file, string subject)
+    {
+        int length = 0;
+        while (true)
+        {
+            SyscallResult part = FileSyscalls.ReadAtStart(file, _buffer.AsSpan(length), length);
+            // PSI switched off at boot or for the control group: as if the file were empty.
+            if (part.Errno == Errno.EOPNOTSUPP)
+                return [];
+            part.ThrowIfError("read", subject, "pread64(2)", CgroupHints.ForFile("", part.Errno));
+            length += (int)part.Value;
+            // kernfs gives all of such a file at once, where there is room for it.
+            if (length < _buffer.Length)
+                return _buffer.AsSpan(0, length);
+            Array.Resize(ref _buffer, length * 2);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Buffers.Text;
+
+namespace Isolation.Cgroups;
+
+/// <summary>How long tasks had to wait for a resource: one line of a pressure file. See the kernel's PSI document.</summary>
+/// <param name="Average10">Share of the last 10 seconds, in percent.</param>
+/// <param name="Average60">Share of the last 60 seconds, in percent.</param>
+/// <param name="Average300">Share of the last 300 seconds, in percent.</param>
+/// <param name="Total">All of it, since the beginning.</param>
+public readonly record struct PressureLine(double Average10, double Average60, double Average300, TimeSpan Total);
+
+/// <summary>The pressure on one resource: <c>cpu.pressure</c>, <c>memory.pressure</c>, <c>io.pressure</c>, <c>irq.pressure</c>.</summary>
+/// <param name="Some">The time in which at least one task waited.</param>
+/// <param name="Full">The time in which all tasks waited at once.</param>
+public readonly record struct Pressure(PressureLine Some, PressureLine Full)
+{
+    /// <summary>Reads a pressure file's text.</summary>
+    /// <exception cref="FormatException">It is not one.</exception>
+    internal static Pressure Parse(ReadOnlySpan<byte> text)
+    {
+        PressureLine some = default, full = default;
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            if (line.StartsWith("some "u8))
+                some = ParseLine(line[5..]);
+            else if (line.StartsWith("full "u8))
+                full = ParseLine(line[5..]);
+            else if (!line.IsEmpty)
+                throw KeyedValues.Bad(line);
+        }
+
+        return new(some, full);
+    }
+
+    private static PressureLine ParseLine(ReadOnlySpan<byte> line)
+    {
+        double average10 = 0, average60 = 0, average300 = 0;
+        long total = 0;
+        foreach (Range range in line.Split((byte)' '))
+        {
+            ReadOnlySpan<byte> word = line[range];
+            int equals = word.IndexOf((byte)'=');
+            if (equals < 0)
+                throw KeyedValues.Bad(word);
+            ReadOnlySpan<byte> key = word[..equals], value = word[(equals + 1)..];
+            if (key.SequenceEqual("total"u8))
+                total = KeyedValues.ParseValue(value);
+            else if (!Utf8Parser.TryParse(value, out double share, out int used) || used != value.Length)
+                throw KeyedValues.Bad(word);
+            else if (key.SequenceEqual("avg10"u8))
+                average10 = share;
+            else if (key.SequenceEqual("avg60"u8))
+                average60 = share;
+            else if (key.SequenceEqual("avg300"u8))
+                average300 = share;
+        }
+
+        return new(average10, average60, average300, TimeSpan.FromTicks(Math.Clamp(total, 0, long.MaxValue / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond));
+    }
+}
