@@ -17,7 +17,7 @@ public abstract partial class Cgroup
     public IAsyncEnumerable<CgroupEvent> WatchEventsAsync(string file, CancellationToken cancellationToken = default)
     {
         EventFile events = OpenEvents(file ?? throw new ArgumentNullException(nameof(file)));
-        return WatchAsync(events, file, Parse(events.Read()), cancellationToken);
+        return WatchAsync(events, file, Parse(events.Read()), Announces(file) ? null : s_pollInterval, cancellationToken);
     }
 
     /// <summary>Yields the pressure each time that a trigger fires. The kernel fires at most once in a window.</summary>
@@ -33,14 +33,22 @@ public abstract partial class Cgroup
 
     private protected abstract EventFile OpenEvents(string file);
 
-    private static async IAsyncEnumerable<CgroupEvent> WatchAsync(EventFile events, string file, KeyedValues before, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Whether the kernel announces changes of a file; else it is read again and again.</summary>
+    private protected virtual bool Announces(string file) => true;
+
+    private static readonly TimeSpan? s_pollInterval = TimeSpan.FromMilliseconds(50);
+
+    private static async IAsyncEnumerable<CgroupEvent> WatchAsync(EventFile events, string file, KeyedValues before, TimeSpan? interval, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using (events)
         {
             bool flags = file == "cgroup.events";
             while (true)
             {
-                await events.WaitForChangeAsync(cancellationToken).ConfigureAwait(false);
+                if (interval is { } time)
+                    await Task.Delay(time, cancellationToken).ConfigureAwait(false);
+                else
+                    await events.WaitForChangeAsync(cancellationToken).ConfigureAwait(false);
                 KeyedValues now = Parse(events.Read());
                 foreach (string key in now.Keys)
                 {
@@ -71,6 +79,9 @@ public sealed partial class CgroupV2
 
 public sealed partial class CgroupV1
 {
+    // The kernel counts refused forks on version 1 as well, but announces them on version 2 alone.
+    private protected override bool Announces(string file) => file != "pids.events" || TryDirectory("pids") is null;
+
     // Version 1 has event files for pids alone; version 2's directory has its own.
     private protected override EventFile OpenEvents(string file) =>
         EventFile.Open(file.StartsWith("cgroup.", StringComparison.Ordinal) ? Main : TryDirectory(new CgroupSetting(file, "").Controller) ?? Main, file);

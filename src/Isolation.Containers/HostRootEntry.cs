@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Isolation.Namespaces;
+using Isolation.Linux;
 
 namespace Isolation.Containers;
 

@@ -1,4 +1,4 @@
-namespace Isolation.Namespaces.Tests;
+namespace Isolation.Linux.Tests;
 
 public class MountInfoTests
 {

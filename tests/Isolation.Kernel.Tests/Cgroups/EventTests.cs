@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using Isolation.Cgroups;
+using Isolation.Linux;
+
+namespace Isolation.Kernel.Tests.Cgroups;
+
+/// <summary>Events arrive once each, and none is missed.</summary>
+public class EventTests
+{
+    private const string Allocate = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived";
+
+    [Fact]
+    public async Task Each_out_of_memory_kill_is_told_once()
+    {
+        TestCgroup.NeedsV2();
+        using var test = new TestCgroup("oom");
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+        using var stop = new CancellationTokenSource();
+        IAsyncEnumerable<CgroupEvent> events = test.Group.WatchEventsAsync("memory.events", stop.Token);
+        Task<List<CgroupEvent>> seen = CollectAsync(events, "oom_kill", 3);
+        for (int i = 0; i < 3; i++)
+            test.Run(Allocate);
+        List<CgroupEvent> all = await seen.WaitAsync(TimeSpan.FromSeconds(60));
+        using CgroupStats stats = test.Group.OpenStats();
+        Assert.Equal(stats.Memory!.OomKills, all.Where(e => e.Name == "oom_kill").Sum(e => e.Count));
+        Assert.Equal(stats.Memory.OomKills, all.Last(e => e.Name == "oom_kill").Total);
+        await stop.CancelAsync();
+    }
+
+    [Fact]
+    public async Task Each_refused_fork_is_told_once()
+    {
+        using var test = new TestCgroup("pids-events");
+        test.Group.WithPidsMax(2);
+        IAsyncEnumerable<CgroupEvent> events = test.Group.WatchEventsAsync("pids.events");
+        Task<List<CgroupEvent>> seen = CollectAsync(events, "max", 2);
+        test.Run("sleep 1 & sleep 1 & sleep 1 & wait");
+        test.Run("sleep 1 & sleep 1 & sleep 1 & wait");
+        List<CgroupEvent> all = await seen.WaitAsync(TimeSpan.FromSeconds(20));
+        using CgroupStats stats = test.Group.OpenStats(CgroupStatKinds.Pids);
+        Assert.Equal(stats.Pids!.Refused, all.Sum(e => e.Count));
+    }
+
+    [Fact]
+    public async Task A_group_tells_when_it_is_populated_and_when_empty()
+    {
+        using var test = new TestCgroup("populated");
+        var seen = new List<long>();
+        Process? process = null;
+        await foreach (CgroupEvent e in Start())
+        {
+            Assert.Equal("populated", e.Name);
+            seen.Add(e.Count);
+            if (e.Count == 1)
+                process!.Kill();
+            else
+                break;
+        }
+
+        Assert.Equal([1, 0], seen);
+
+        IAsyncEnumerable<CgroupEvent> Start()
+        {
+            IAsyncEnumerable<CgroupEvent> events = test.Group.WatchEventsAsync("cgroup.events");
+            process = test.Start("exec sleep 1000"); // between the call and the first wait: not missed
+            return events;
+        }
+    }
+
+    [Fact]
+    public async Task Pressure_fires_a_trigger()
+    {
+        using var test = new TestCgroup("pressure");
+        Assert.SkipUnless(test.Group.Unified!.Has("cpu.pressure"), "needs a kernel that measures pressure");
+        // Two that want one processor: one of them always waits.
+        for (int i = 0; i < 3; i++)
+            test.Start("exec taskset -c 0 sh -c 'while :; do :; done'");
+        var trigger = new PressureTrigger(PressureResource.Cpu, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        await foreach (Pressure pressure in test.Group.WatchPressureAsync(trigger, stop.Token))
+        {
+            Assert.True(pressure.Some.Total > TimeSpan.FromMilliseconds(100));
+            break;
+        }
+
+        await Assert.ThrowsAsync<LinuxException>(async () =>
+        {
+            await foreach (Pressure _ in test.Group.WatchPressureAsync(trigger with { Window = TimeSpan.FromHours(1) }, stop.Token))
+                break;
+        });
+    }
+
+    [Fact]
+    public async Task An_out_of_memory_hook_that_raises_the_limit_lets_the_work_finish()
+    {
+        using var test = new TestCgroup("hook");
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(TestCgroup.IsV2 ? 2000 : 16));
+        if (TestCgroup.IsV2)
+            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+        var asked = new List<OomSituation>();
+        await using OomPolicy policy = OomPolicy.Start(test.Group, (situation, _) =>
+        {
+            asked.Add(situation);
+            return ValueTask.FromResult(OomAction.RaiseTo(ByteSize.FromMebibytes(64L << Math.Min(asked.Count, 5))));
+        });
+        (int code, string output) = test.Run("x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo survived");
+        Assert.True(code == 0, output);
+        Assert.Contains("survived", output);
+        Assert.NotEmpty(asked);
+        Assert.Equal((1, ByteSize.FromMebibytes(16)), (asked[0].Count, asked[0].Limit));
+        Assert.True(asked[0].Usage > ByteSize.FromMebibytes(8), asked[0].ToString());
+        using CgroupStats stats = test.Group.OpenStats();
+        Assert.Equal(0, stats.Memory!.OomKills);
+        Assert.False(policy.Completion.IsFaulted);
+    }
+
+    [Fact]
+    public async Task An_out_of_memory_hook_that_kills_ends_the_work()
+    {
+        using var test = new TestCgroup("hook-kill");
+        if (TestCgroup.IsV2)
+            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+        else
+            test.Group.WithMemoryMax(ByteSize.FromMebibytes(16));
+        await using OomPolicy policy = OomPolicy.Start(test.Group, (_, _) => ValueTask.FromResult(OomAction.Kill));
+        (int code, string output) = test.Run(Allocate);
+        Assert.Equal(137, code == 9 ? 137 : code);
+        Assert.DoesNotContain("survived", output);
+    }
+
+    private static async Task<List<CgroupEvent>> CollectAsync(IAsyncEnumerable<CgroupEvent> events, string name, long count)
+    {
+        var seen = new List<CgroupEvent>();
+        await foreach (CgroupEvent e in events)
+        {
+            seen.Add(e);
+            if (seen.Where(s => s.Name == name).Sum(s => s.Count) >= count)
+                break;
+        }
+
+        return seen;
+    }
+}
