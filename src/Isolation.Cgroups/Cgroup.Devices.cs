@@ -23,22 +23,19 @@ public sealed partial class CgroupV2
     /// <inheritdoc/>
     public override void SetDevices(params IEnumerable<DeviceRule> rules)
     {
-        DeviceProgram compiled = DeviceProgram.Compile(rules);
-        SyscallResult loaded = BpfSyscalls.Load(Bpf.BPF_PROG_TYPE_CGROUP_DEVICE, compiled.ToBytes(), "isolation_dev", out string log);
-        loaded.ThrowIfError("load the device rules for", ToString(), "bpf(2)", Hint(loaded.Errno, log));
-        using var program = new LinuxHandle((int)loaded.Value);
+        using LoadedDeviceProgram program = DeviceProgram.Compile(rules).Load(ToString());
         Span<uint> ids = stackalloc uint[MostPrograms];
         SyscallResult query = BpfSyscalls.Query(_directory.Handle, Bpf.BPF_CGROUP_DEVICE, ids, out int count);
-        query.ThrowIfError("read the device rules of", ToString(), "bpf(2)", Hint(query.Errno, ""));
+        query.ThrowIfError("read the device rules of", ToString(), "bpf(2)", LoadedDeviceProgram.Hint(query.Errno, ""));
         if (count == 1)
         {
             using LinuxHandle? before = TryOpen(ids[0]);
-            Attach(program, before);
+            program.Attach(_directory.Handle.Descriptor, before);
             return;
         }
 
         // Where several are attached, an access needs the consent of each: the new one first, then the others go.
-        Attach(program, null);
+        program.Attach(_directory.Handle.Descriptor);
         for (int i = 0; i < count; i++)
         {
             using LinuxHandle? before = TryOpen(ids[i]);
@@ -47,24 +44,11 @@ public sealed partial class CgroupV2
         }
     }
 
-    private void Attach(LinuxHandle program, LinuxHandle? replaced)
-    {
-        SyscallResult attached = BpfSyscalls.Attach(_directory.Handle, program, Bpf.BPF_CGROUP_DEVICE, replaced);
-        attached.ThrowIfError("attach the device rules to", ToString(), "bpf(2)", Hint(attached.Errno, ""));
-    }
-
     private static LinuxHandle? TryOpen(uint id)
     {
         SyscallResult opened = BpfSyscalls.OpenById(id);
         return opened.IsError ? null : new LinuxHandle((int)opened.Value);
     }
-
-    private static string? Hint(Errno errno, string log) => errno switch
-    {
-        Errno.EPERM or Errno.EACCES when log.Length == 0 => "Device rules need CAP_SYS_ADMIN, or CAP_BPF and CAP_NET_ADMIN, in the initial user namespace; in a user namespace the devices that may be opened are limited already.",
-        Errno.EINVAL when log.Length == 0 => "This kernel was built without CONFIG_CGROUP_BPF, or a program of another kind than BPF_F_ALLOW_MULTI is attached above.",
-        _ => log.Length == 0 ? null : "The kernel's verifier says: " + log.Trim(),
-    };
 }
 
 public sealed partial class CgroupV1

@@ -98,7 +98,7 @@ public sealed partial class CgroupV2
             stats.Add(directory, "memory.max", (_, text) => memory.Max = Number(text));
             stats.Add(directory, "memory.swap.current", (_, text) => memory.SwapCurrent = Number(text));
             stats.Add(directory, "memory.swap.peak", (_, text) => memory.SwapPeak = Number(text));
-            stats.Add(directory, "memory.events", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
+            stats.Add(directory, "memory.events", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); memory.LimitHits = memory.Events.Get("oom"); });
         }
 
         if (kinds.HasFlag(CgroupStatKinds.MemoryDetail))

@@ -155,7 +155,7 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
         {
             return directory.ReadIds("cgroup.procs");
         }
-        catch (LinuxException e) when (e.Errno is Errno.EOPNOTSUPP or Errno.ENODEV or Errno.ENOENT)
+        catch (LinuxException e) when (e.Errno is Errno.EOPNOTSUPP or Errno.ENODEV or Errno.ENOENT or Errno.EMFILE or Errno.ENFILE)
         {
             return [];
         }

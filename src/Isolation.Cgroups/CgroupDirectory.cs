@@ -33,6 +33,9 @@ internal sealed class CgroupDirectory : IDisposable
     private static uint DirectoryFlag => Fcntl.O_DIRECTORY(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture)
         | Fcntl.O_NOFOLLOW(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture);
 
+    /// <summary>Takes over an open directory.</summary>
+    internal static CgroupDirectory Adopt(LinuxHandle handle, string mountPoint, string[] parts) => new(handle, mountPoint, parts);
+
     /// <summary>Opens a control group; null where it does not exist.</summary>
     internal static CgroupDirectory? TryOpen(string mountPoint, string[] parts) => Walk(mountPoint, parts, create: false);
 
@@ -115,9 +118,9 @@ internal sealed class CgroupDirectory : IDisposable
         {
             names = [.. ChildNames()];
         }
-        catch (DirectoryNotFoundException)
+        catch (IOException)
         {
-            yield break; // deleted meanwhile
+            yield break; // deleted meanwhile, or out of descriptors
         }
 
         foreach (string name in names)
@@ -128,26 +131,31 @@ internal sealed class CgroupDirectory : IDisposable
         }
     }
 
-    /// <summary>Removes what is below, deepest first, then this one from the directory above. A missing one is no error.</summary>
+    /// <summary>Removes it, with those below it where that is asked for, deepest first. A missing one is no error.</summary>
     internal Errno TryDelete(bool recursive)
     {
-        if (recursive)
+        // By its path, which needs no descriptor: a program that has run out of them can still clean up. The hierarchy's files cannot be links.
+        Errno errno = FileSyscalls.RmdirAt(null, MountPoint + Path).Errno;
+        if (errno == Errno.EBUSY && recursive && TryDeleteChildren())
+            errno = FileSyscalls.RmdirAt(null, MountPoint + Path).Errno;
+        return errno is Errno.ENOENT or Errno.ENODEV ? Errno.None : errno;
+    }
+
+    /// <summary>Whether there were any below, and all could be removed.</summary>
+    private bool TryDeleteChildren()
+    {
+        bool any = false;
+        foreach (CgroupDirectory child in Children())
         {
-            foreach (CgroupDirectory child in Children())
+            using (child)
             {
-                using (child)
-                {
-                    if (child.TryDelete(recursive: true) is var refused and not Errno.None)
-                        return refused;
-                }
+                any = true;
+                if (child.TryDelete(recursive: true) != Errno.None)
+                    return false;
             }
         }
 
-        using CgroupDirectory? parent = TryOpen(MountPoint, Parts[..^1]);
-        if (parent is null)
-            return Errno.None;
-        Errno errno = FileSyscalls.RmdirAt(parent.Handle, Parts[^1]).Errno;
-        return errno == Errno.ENOENT ? Errno.None : errno;
+        return any;
     }
 
     internal void ChangeOwner(string file, uint user, uint group)

@@ -1,5 +1,3 @@
-using Isolation.Linux.Syscalls;
-
 namespace Isolation.Cgroups;
 
 /// <summary>How a host mounts its control groups.</summary>
@@ -16,23 +14,4 @@ public enum CgroupMode
 
     /// <summary>Version 2 only, at /sys/fs/cgroup.</summary>
     Unified,
-}
-
-/// <summary>Finds out how this host mounts its control groups.</summary>
-public static class CgroupModes
-{
-    private const long CGROUP2_SUPER_MAGIC = 0x63677270, CGROUP_SUPER_MAGIC = 0x27e0eb;
-
-    /// <summary>Reads the mode from the file system types below /sys/fs/cgroup (statfs(2)), as seen by the calling process.</summary>
-    public static CgroupMode Detect()
-    {
-        if (FileSyscalls.FileSystemType("/sys/fs/cgroup") == CGROUP2_SUPER_MAGIC)
-            return CgroupMode.Unified;
-        if (FileSyscalls.FileSystemType("/sys/fs/cgroup/unified") == CGROUP2_SUPER_MAGIC)
-            return CgroupMode.Hybrid;
-        return Directory.Exists("/sys/fs/cgroup")
-            && Directory.EnumerateDirectories("/sys/fs/cgroup").Any(d => FileSyscalls.FileSystemType(d) == CGROUP_SUPER_MAGIC)
-            ? CgroupMode.Legacy
-            : CgroupMode.None;
-    }
 }

@@ -67,6 +67,7 @@ public sealed partial class CgroupV1
             stats.Add(directory, "memory.max_usage_in_bytes", (_, text) => memory.Peak = CgroupV2.Number(text));
             stats.Add(directory, "memory.limit_in_bytes", (_, text) => memory.Max = Limit(CgroupV2.Number(text)));
             stats.Add(directory, "memory.memsw.usage_in_bytes", (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
+            stats.Add(directory, "memory.failcnt", (_, text) => memory.LimitHits = CgroupV2.Number(text));
             stats.Add(directory, "memory.oom_control", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
         }
 

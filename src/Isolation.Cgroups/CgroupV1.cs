@@ -112,6 +112,14 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
 
     private static bool IsV1Word(string controller) => s_controllers.Contains(V1Controller(controller));
 
+    /// <summary>Takes over open directories, each with the controllers of its hierarchy.</summary>
+    internal static CgroupV1 Adopt(IEnumerable<(ImmutableArray<string> Controllers, CgroupDirectory Directory)> directories, CgroupV2? unified)
+    {
+        ImmutableSortedDictionary<string, CgroupDirectory> all = directories.SelectMany(d => d.Controllers.Select(c => (c, d.Directory)))
+            .ToImmutableSortedDictionary(d => d.c, d => d.Directory, StringComparer.Ordinal);
+        return new CgroupV1((unified?.Main ?? all.Values.First()).Path, all, unified);
+    }
+
     private static CgroupV1 Walk(string path, bool create)
     {
         CgroupHierarchies hierarchies = CgroupHierarchies.Read();

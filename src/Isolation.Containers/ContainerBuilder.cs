@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Namespaces;
 using Isolation.Security;
@@ -15,7 +16,7 @@ namespace Isolation.Containers;
 ///     .StartAsync();
 /// ContainerResult result = await process.WaitAsync();
 /// </code></example>
-public sealed class ContainerBuilder
+public sealed class ContainerBuilder : ICgroupControls<ContainerBuilder>
 {
     private readonly ContainerSpec _spec;
 
@@ -131,6 +132,24 @@ public sealed class ContainerBuilder
     /// <summary>Gives the program a pseudo-terminal as its standard streams.</summary>
     public ContainerBuilder WithTerminal(bool terminal = true) => new(_spec with { Terminal = terminal });
 
+    /// <summary>Adds a limit of its control group; see <see cref="MemoryControls"/> and its kin for the typed ones, such as <c>WithMemoryMax</c>.</summary>
+    public ContainerBuilder With(CgroupSetting setting) => new(_spec with { Resources = _spec.Resources.With(setting) });
+
+    /// <summary>Replaces all limits of its control group.</summary>
+    public ContainerBuilder WithResources(CgroupSettings resources) => new(_spec with { Resources = resources ?? throw new ArgumentNullException(nameof(resources)) });
+
+    /// <summary>Says whether the container has a control group of its own.</summary>
+    public ContainerBuilder WithCgroup(CgroupUse use) => new(_spec with { Cgroup = use });
+
+    /// <summary>Gives the control group to the container's root, which may then divide it further.</summary>
+    public ContainerBuilder WithDelegatedCgroup(bool delegated = true) => new(_spec with { DelegatesCgroup = delegated });
+
+    /// <summary>Sets which devices may be used, in the place of docker's list.</summary>
+    public ContainerBuilder WithDeviceRules(params IEnumerable<DeviceRule> rules) => new(_spec with { DeviceRules = [.. rules] });
+
+    /// <summary>Names the container: its control group is <c>isolation-NAME</c>.</summary>
+    public ContainerBuilder WithName(string? name) => new(_spec with { Name = name });
+
     /// <summary>Passes one more descriptor to the program.</summary>
     /// <param name="handle">The handle, which stays the caller's and must stay open until the start is over.</param>
     /// <param name="target">The number in the program, 3 or more.</param>
@@ -169,8 +188,18 @@ public sealed class ContainerBuilder
     public LaunchPlan Plan()
     {
         ContainerSpec spec = Build();
-        return spec.Plan(HostFacts.Current, UserFiles.Resolve(spec));
+        return AllowMountedDevices(spec).Plan(HostFacts.Current, UserFiles.Resolve(spec));
     }
+
+    // A device that is mounted is meant to be used.
+    private static ContainerSpec AllowMountedDevices(ContainerSpec spec) => spec.DeviceRules is not null || !spec.Mounts.Any(m => m is DeviceMount) ? spec : spec with
+    {
+        DeviceRules =
+        [
+            .. DeviceRule.DockerDefault,
+            .. spec.Mounts.OfType<DeviceMount>().Where(d => Path.Exists(d.Source)).Select(d => DeviceRule.Of(d.Source)),
+        ],
+    };
 
     /// <summary>Starts the container.</summary>
     /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>

@@ -13,6 +13,7 @@ public sealed partial class ContainerProcess
     {
         private TimeSpan _begin;
         private Namespace? _net;
+        private string _cgroupName = "";
 
         internal override LaunchProgram Program => container.Plan.Lowered.Launch;
 
@@ -35,11 +36,25 @@ public sealed partial class ContainerProcess
 
             if (slots.IdMapSource is { } map)
                 memory.SlotValue(map) = container.Plan.IdMap.Handle.Descriptor;
+            if (slots.Cgroup is { } cgroup)
+            {
+                cgroup.MakeRoom();
+                _cgroupName = cgroup.Name.Choose(memory);
+            }
+
             if (container.Plan.Spec.TimeSteps)
                 _begin = Now;
         }
 
-        internal override void OnStarted(PidHandle process, ProgramMemory memory) => container.OnStarted(process, memory, _begin);
+        internal override void BeforeClone(ProgramMemory memory)
+        {
+            if (container.Plan.DeviceProgram is { } devices)
+                devices.Attach(memory.SlotValue(container.Plan.Slots.Cgroup!.UnifiedDirectory));
+        }
+
+        internal override void Undo(ProgramMemory memory) => container.Plan.Slots.Cgroup?.Undo(memory, _cgroupName);
+
+        internal override void OnStarted(PidHandle process, ProgramMemory memory) => container.OnStarted(process, memory, _begin, _cgroupName);
 
         internal override void OnFailed(StepFailure failure)
         {
@@ -60,6 +75,9 @@ public sealed partial class ContainerProcess
                     (int entry, SyscallStep call) = plan.Lowered.Find(killed.StepIndex);
                     return new LaunchException(plan, plan.Steps[entry], call.CallName, Errno.None,
                         $"The process was {killed.Status} meanwhile: for lack of memory, or by somebody.");
+                case LinuxException { Call: "bpf(2)" } refused:
+                    int devices = plan.Entries.ToList().FindIndex(e => e.Step.Action == LaunchPlanner.RestrictDevices);
+                    return new LaunchException(plan, plan.Steps[devices], refused.Call, refused.Errno, refused.Hint);
                 case LinuxException refused:
                     StepSide side = refused.Call is "clone3(2)" or "memfd_create(2)" ? StepSide.Parent : StepSide.Handshake;
                     int step = LastOf(plan, side);

@@ -23,6 +23,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     private long _startTimestamp;
     private volatile bool _timedOut, _killed;
     private ulong _mountNamespace;
+    private ContainerUsage? _usage;
 
     internal ContainerProcess(LaunchPlan plan, int brokenCall)
     {
@@ -73,7 +74,14 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     {
         // The first to wait does the reaping: the watcher for WaitAsync, this thread here.
         if (Interlocked.CompareExchange(ref _reaper, ReapedByCaller, Unreaped) == Unreaped)
-            OnEnded(WaitSyscalls.Reap(_process!.Descriptor, block: true) ?? default);
+        {
+            ExitStatus status = WaitSyscalls.Reap(_process!.Descriptor, block: true) ?? default;
+            if (Plan.Slots.OwnsPid && Cgroup is null)
+                Complete(status);
+            else
+                CompleteAfterCleanup(status);
+        }
+
         return _ended.Task.GetAwaiter().GetResult();
     }
 
@@ -127,7 +135,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
             return;
         // Process 1 takes its PID namespace with it, and ends after all in it have ended.
         _process.TrySendSignal(9);
-        if (!Plan.Slots.OwnsPid)
+        if (!Plan.Slots.OwnsPid && !TryKillCgroup())
             ProcessScan.KillAllIn(_mountNamespace);
     }
 
@@ -139,23 +147,30 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         KillEverything();
     }
 
+    /// <summary>Called by whoever reaped it.</summary>
     private void OnEnded(ExitStatus status)
     {
-        if (Plan.Slots.OwnsPid)
+        if (Plan.Slots.OwnsPid && Cgroup is null)
             Complete(status);
         else
-            ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterScan(ended.Status), (Container: this, Status: status), preferLocal: false);
+            ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterCleanup(ended.Status), (Container: this, Status: status), preferLocal: false);
     }
 
     // Not on the watcher's thread, which serves all containers.
-    private void CompleteAfterScan(ExitStatus status)
+    private void CompleteAfterCleanup(ExitStatus status)
     {
-        ProcessScan.KillAllIn(_mountNamespace);
+        if (!Plan.Slots.OwnsPid)
+        {
+            TryKillCgroup();
+            ProcessScan.KillAllIn(_mountNamespace);
+        }
+
+        _usage = RemoveCgroup();
         Complete(status);
     }
 
     private void Complete(ExitStatus status) =>
-        _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)));
+        _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)) { Usage = _usage });
 
     private void EnsureWatched()
     {
@@ -171,9 +186,10 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         Terminal?.Dispose();
     }
 
-    private void OnStarted(PidHandle process, ProgramMemory memory, TimeSpan begin)
+    private void OnStarted(PidHandle process, ProgramMemory memory, TimeSpan begin, string cgroupName)
     {
         _process = process;
+        Cgroup = Plan.Slots.Cgroup?.Adopt(memory, cgroupName);
         _startTimestamp = Stopwatch.GetTimestamp();
         if (Plan.Spec.TimeSteps)
             StepTimes = Plan.Lowered.ReadTimes(memory, begin, ContainerLaunch.Now);

@@ -9,6 +9,20 @@ namespace Isolation.Containers;
 /// <param name="Duration">From its start to its end.</param>
 public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Killed, TimeSpan Duration)
 {
+    /// <summary>What all of its processes used; null where it had no control group of its own.</summary>
+    public ContainerUsage? Usage { get; init; }
+
+    /// <summary>The limits that made themselves felt.</summary>
+    public ContainerLimits Limits => (TimedOut ? ContainerLimits.Time : ContainerLimits.None) | (Usage?.Limits ?? ContainerLimits.None);
+
+    /// <summary>Whether the kernel killed a process of it for want of memory; by its own limit where <see cref="Limits"/> has <see cref="ContainerLimits.Memory"/>.</summary>
+    public bool OomKilled => Usage is { OomKills: > 0 };
+
     /// <inheritdoc/>
-    public override string ToString() => $"{Status}{(TimedOut ? ", its time was over" : Killed ? ", by request" : "")}";
+    public override string ToString() => $"{Status}{(TimedOut ? ", its time was over" : Killed ? ", by request" : "")}{Memory}{(Limits.HasFlag(ContainerLimits.Pids) ? ", its limit of processes was reached" : "")}";
+
+    private string Memory => Usage is not { OomKills: > 0 } usage ? ""
+        : Limits.HasFlag(ContainerLimits.Memory)
+            ? $", out of memory by its own limit of {usage.MemoryMax.ToHumanString()} (peak {new ByteSize(usage.PeakMemory).ToHumanString()})"
+            : ", out of memory by a limit outside of it";
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Namespaces;
 using Isolation.Security;
@@ -67,6 +68,21 @@ public sealed record ContainerSpec
 
     /// <summary>Which namespaces are its own.</summary>
     public NamespaceSettings Namespaces { get; init; } = new();
+
+    /// <summary>Limits of its control group, in version 2's words; a host with version 1 gets them translated. A limit that the host cannot enforce is refused.</summary>
+    public CgroupSettings Resources { get; init; } = CgroupSettings.None;
+
+    /// <summary>Whether it has a control group of its own.</summary>
+    public CgroupUse Cgroup { get; init; }
+
+    /// <summary>Whether the control group is given to the container's root, which may then divide it further; its limits stay.</summary>
+    public bool DelegatesCgroup { get; init; }
+
+    /// <summary>Which devices may be used; null for docker's list, and those of <see cref="DeviceMount"/>s. Enforced where the control group may have device rules.</summary>
+    public ImmutableArray<DeviceRule>? DeviceRules { get; init; }
+
+    /// <summary>A name, under which its control group is found: <c>isolation-NAME</c>; null for one made up.</summary>
+    public string? Name { get; init; }
 
     /// <summary>Standard input.</summary>
     public Stdio StandardInput { get; init; } = Stdio.Null;

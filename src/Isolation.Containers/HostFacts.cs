@@ -72,8 +72,8 @@ public sealed record HostFacts
     /// <summary>Whether clone3(2) may be used; outer containers often refuse it.</summary>
     public bool HasClone3 { get; init; } = true;
 
-    /// <summary>How control groups are mounted.</summary>
-    public CgroupMode Cgroups { get; init; }
+    /// <summary>Control groups: how they are mounted, and what this process may do with them.</summary>
+    public CgroupFacts Cgroups { get; init; } = new();
 
     /// <summary>The active security modules, from /sys/kernel/security/lsm; empty where that cannot be read.</summary>
     public ImmutableArray<string> SecurityModules { get; init; } = [];
@@ -107,7 +107,7 @@ public sealed record HostFacts
             UserNamespaceObstacle = obstacle,
             UserNamespaceRemedy = remedy,
             HasClone3 = CloneSupport.HasClone3,
-            Cgroups = CgroupModes.Detect(),
+            Cgroups = CgroupFacts.Probe(),
             RootEntries = HostRootEntry.Read(),
             SecurityModules = ReadLine("/sys/kernel/security/lsm") is { } lsm ? [.. lsm.Split(',')] : [],
         };
@@ -130,10 +130,14 @@ public sealed record HostFacts
                 IsPrivileged || (helpers && !SubUserIds.IsEmpty && !SubGroupIds.IsEmpty) ? null
                     : "Only one id can be mapped. For ranges: install the package uidmap, and add a line USER:100000:65536 to /etc/subuid and /etc/subgid."),
             new("clone3", HasClone3, HasClone3 ? "works" : "refused; clone(2) is used", null),
-            new("control groups", Cgroups != CgroupMode.None, Cgroups.ToString(), Cgroups == CgroupMode.None ? "Mount cgroup2 on /sys/fs/cgroup." : null),
+            new("control groups", Cgroups.Obstacle is null, Cgroups.Obstacle is { } blocked ? $"{Cgroups.Mode}; {blocked}" : $"{Cgroups.Mode}; {CgroupControllers}", Cgroups.Remedy),
             new("security modules", true, SecurityModules.IsEmpty ? "unknown" : string.Join(", ", SecurityModules), null),
         ];
     }
+
+    private string CgroupControllers => Cgroups.Mode == CgroupMode.Unified
+        ? string.Join(' ', Cgroups.Controllers)
+        : string.Join(' ', Cgroups.Hierarchies.V1.Keys.Where(c => !c.StartsWith("name=", StringComparison.Ordinal))) + (Cgroups.Controllers.IsEmpty ? "" : "; on version 2: " + string.Join(' ', Cgroups.Controllers));
 
     private static (string? Obstacle, string? Remedy) FindUserNamespaceObstacle(bool privileged)
     {

@@ -21,6 +21,7 @@ internal sealed class SpecValidator(ContainerSpec spec)
         validator.CheckMounts();
         validator.CheckNamespaces();
         validator.CheckSysctls();
+        validator.CheckCgroup();
         return validator._faults;
     }
 
@@ -73,6 +74,15 @@ internal sealed class SpecValidator(ContainerSpec spec)
         Require(spec.Capabilities.Permitted.Intersect(spec.Capabilities.Inheritable).Contains(spec.Capabilities.Ambient), "process.capabilities.ambient",
             "must be within the permitted and the inheritable set", null);
         Require(spec.Timeout is not { } t || (t > TimeSpan.Zero && t < s_longestTimeout), "timeout", "must be longer than zero and shorter than 49 days", spec.Timeout?.ToString());
+    }
+
+    private void CheckCgroup()
+    {
+        Require(spec.Cgroup != CgroupUse.SharedWithParent || (spec.Resources.Count == 0 && spec.DeviceRules is null && !spec.DelegatesCgroup), "linux.resources", "need a control group of the container's own", null);
+        Require(spec.Name is null || (spec.Name.Length is > 0 and <= 64 && char.IsAsciiLetterOrDigit(spec.Name[0]) && spec.Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.')),
+            "name", "must be at most 64 letters, digits, _, - and ., and begin with a letter or digit", spec.Name is null ? null : Shown(spec.Name));
+        Require(spec.Resources.All(s => s.Controller is not ("cgroup" or "") || s.File.StartsWith("cgroup.max.", StringComparison.Ordinal) || s.File == "cgroup.pressure"),
+            "linux.resources", "must be limits: processes and controllers are placed by the launch", null);
     }
 
     private void CheckStreams()

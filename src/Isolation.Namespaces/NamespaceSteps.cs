@@ -33,6 +33,10 @@ internal static class NamespaceSteps
     internal static PlanStep SetDomainName(string name) => new("set domain name", $"\"{name}\"",
         [new SyscallStep(Syscall.setdomainname, name, Encoding.UTF8.GetByteCount(name))]);
 
+    /// <summary>unshare(2): new namespaces for the process as it is now.</summary>
+    internal static PlanStep Leave(NamespaceKinds kinds) => new("make new namespaces for the process:", string.Join(", ", kinds.Each().Select(k => k.FileName())),
+        [new SyscallStep(Syscall.unshare, StepArgument.Flags((uint)kinds, kinds.CloneNames()))]);
+
     /// <summary>setns(2) into a namespace whose descriptor is in a slot.</summary>
     internal static PlanStep Join(Slot descriptor, NamespaceKinds kind, string subject) => new($"join the {kind.FileName()} namespace of", subject,
         [new SyscallStep(Syscall.setns, descriptor, StepArgument.Flags((uint)kind, kind.CloneNames()))])

@@ -20,7 +20,12 @@ public class PlanTests
         Bounding = new CapabilitySet(0x1ffffffffff),
         KnownCapabilities = new CapabilitySet(0x1ffffffffff),
         ExecutableOwner = 0,
-        Cgroups = CgroupMode.Unified,
+        Cgroups = new CgroupFacts
+        {
+            Hierarchies = new CgroupHierarchies { V2 = new CgroupMount("/sys/fs/cgroup", "/system.slice/app.service") },
+            Controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"],
+            Enabled = ["cpu", "io", "pids"],
+        },
         RootEntries = [new("bin", "usr/bin", false), new("dev", null, true), new("etc", null, false), new("mnt", null, true), new("proc", null, true), new("sys", null, true), new("tmp", null, false), new("usr", null, false)],
     };
 
@@ -33,7 +38,25 @@ public class PlanTests
         NewGidMap = "/usr/bin/newgidmap",
         SubUserIds = [new(100_000, 65_536)],
         SubGroupIds = [new(100_000, 65_536)],
+        Cgroups = Root.Cgroups with { Obstacle = "it is not delegated", Remedy = "delegate it" },
     };
+
+    private static readonly HostFacts s_hybrid = Root with
+    {
+        Cgroups = new CgroupFacts
+        {
+            Hierarchies = CgroupHierarchies.Parse(
+                string.Concat(new[] { "cpu,cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer" }.Select((c, i) => $"{40 + i} 30 0:{40 + i} / /sys/fs/cgroup/{c} rw - cgroup cgroup rw,{c}\n"))
+                    + "50 30 0:50 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+                "3:memory:/outer\n2:cpu,cpuacct:/\n4:cpuset:/\n5:blkio:/\n6:pids:/\n7:devices:/\n8:freezer:/\n0::/\n"),
+            Controllers = ["hugetlb"],
+            V1Cpus = "0-3",
+            V1Mems = "0",
+        },
+    };
+
+    private static readonly CgroupSettings s_limits = CgroupSettings.None.WithMemoryMax(64 << 20).WithMemorySwapMax(0).WithCpus(0.75).WithCpuShares(512).WithCpusetCpus(0, 1).WithPidsMax(100)
+        .WithIoMax(new DeviceNumber(8, 0), new IoMax { ReadBytesPerSecond = 1 << 20, WriteOperationsPerSecond = CgroupLimit.Max });
 
     private static readonly ContainerBuilder s_builder = new ContainerBuilder(Rootfs.Directory("/srv/root")).WithCommand("/bin/app", "argument").WithHostName("box");
 
@@ -47,6 +70,9 @@ public class PlanTests
         ["ordinary-single-id-host-root"] = () => new ContainerBuilder(Rootfs.Host).WithCommand("app").Build().Plan(Ordinary),
         ["ordinary-ranges"] = () => s_builder.AddGroup("5").Build().Plan(Ordinary),
         ["root-joined"] = () => s_builder.AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Pid, 4711).Build().Plan(Root),
+        ["root-limits"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithResources(s_limits).WithName("job-1").WithDelegatedCgroup().Build().Plan(Root),
+        ["root-limits-hybrid"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithResources(s_limits.WithHugetlbMax("2MB", 0)).WithDeviceRules(DeviceRule.Parse("c 1:3 rw")).Build().Plan(s_hybrid),
+        ["ordinary-delegated"] = () => s_builder.WithMemoryMax(64 << 20).Build().Plan(Ordinary with { HasClone3 = false, Cgroups = Root.Cgroups with { Parent = "/user.slice/own", Controllers = ["memory", "pids"], Enabled = [] } }),
         ["root-everything"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithDomainName("example.net").AddSysctl("net.ipv4.ip_forward", "1").AddRlimit(new Rlimit(RlimitResource.Nofile, 10, 20))
             .WithOomScoreAdj(100).WithUmask(0b111_111).WithUser(1, 2).AddGroup("3").WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.FromDays(1)))
             .WithCapabilities(new CapabilityState(CapabilitySet.DockerDefault, CapabilitySet.DockerDefault, CapabilitySet.DockerDefault, CapabilitySet.Of(Capability.Kill), CapabilitySet.Of(Capability.Kill)))
@@ -112,7 +138,7 @@ public class PlanTests
         string[] paths = [.. e.Faults.Select(f => f.Path).Distinct()];
         Assert.Equal(
             ["root.path", "process.args", "process.env", "process.cwd", "process.user.umask", "process.oomScoreAdj", "process.rlimits", "process.capabilities.permitted", "process.capabilities.ambient",
-                "timeout", "process.descriptors", "mounts[3].destination", "mounts[3].source", "mounts[4].size", "linux.maskedPaths", "linux.readonlyPaths", "linux.namespaces", "hostname"], paths);
+                "timeout", "process.descriptors", "mounts[4].destination", "mounts[4].source", "mounts[5].size", "linux.maskedPaths", "linux.readonlyPaths", "linux.namespaces", "hostname"], paths);
     }
 
     [Fact]
@@ -126,7 +152,7 @@ public class PlanTests
     public void Host_checks_name_the_remedy()
     {
         ImmutableArray<HostCheck> checks = (Ordinary with { UserNamespaceObstacle = "blocked", UserNamespaceRemedy = "unblock it", NewUidMap = null, Kernel = new KernelVersion(5, 4) }).Checks();
-        Assert.Equal(["kernel", "privileges", "user namespaces", "id ranges"], checks.Where(c => !c.Works).Select(c => c.Name));
+        Assert.Equal(["kernel", "privileges", "user namespaces", "id ranges", "control groups"], checks.Where(c => !c.Works).Select(c => c.Name));
         Assert.Equal("unblock it", checks.Single(c => c.Name == "user namespaces").Remedy);
         Assert.All(Root.Checks(), c => Assert.True(c.Works, c.ToString()));
     }

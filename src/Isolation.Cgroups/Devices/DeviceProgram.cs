@@ -67,6 +67,9 @@ public sealed class DeviceProgram
         return bytes;
     }
 
+    /// <summary>Has the kernel check and compile it.</summary>
+    internal LoadedDeviceProgram Load(string subject) => new(this, subject);
+
     /// <summary>The instructions, one a line, as the kernel's verifier writes them.</summary>
     public override string ToString()
     {

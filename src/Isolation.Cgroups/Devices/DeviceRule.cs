@@ -1,5 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Isolation.Linux;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
@@ -72,6 +75,22 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
         if (kind is null || words.Length != 3 || numbers.Length != 2 || !TryNumber(numbers[0], out uint? major) || !TryNumber(numbers[1], out uint? minor))
             throw new FormatException($"\"{text}\" is not a rule such as c 1:3 rwm, with a, b or c, MAJOR:MINOR or *, and of r, w, m.");
         return new(true, kind.Value, major, minor, ParseAccess(words[2]));
+    }
+
+    /// <summary>A rule that allows a device by its file.</summary>
+    /// <param name="path">A device file of the host.</param>
+    /// <param name="access">What is allowed.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such file.</exception>
+    /// <exception cref="ArgumentException">The file is not a device.</exception>
+    public static DeviceRule Of(string path, DeviceAccess access = DeviceAccess.All)
+    {
+        SyscallResult opened = FileSyscalls.OpenAt(null, path, Fcntl.O_PATH);
+        opened.ThrowIfError("find device", $"\"{path}\"", "openat(2)");
+        using var file = new LinuxHandle((int)opened.Value);
+        FileSyscalls.Stat(file, out FileIdentity identity).ThrowIfError("find device", $"\"{path}\"", "statx(2)");
+        if (!identity.IsDevice)
+            throw new ArgumentException($"\"{path}\" is not a device.", nameof(path));
+        return new(true, identity.IsBlock ? DeviceKind.Block : DeviceKind.Character, identity.RdevMajor, identity.RdevMinor, access);
     }
 
     /// <summary>Reads an access: letters of <c>rwm</c>.</summary>

@@ -21,6 +21,10 @@ public sealed class MemoryStats
     /// <summary>Processes that the out-of-memory killer took.</summary>
     public long OomKills { get; internal set; }
 
+    /// <summary>How often its own limit was reached and nothing could be reclaimed: <c>oom</c> of <c>memory.events</c>; on version 1 <c>memory.failcnt</c>,
+    /// which counts also where something could.</summary>
+    public long LimitHits { get; internal set; }
+
     /// <summary><c>memory.events</c>: <c>low</c>, <c>high</c>, <c>max</c>, <c>oom</c>, <c>oom_kill</c>, <c>oom_group_kill</c>; on version 1 <c>memory.oom_control</c>.</summary>
     public KeyedValues Events { get; } = new();
 

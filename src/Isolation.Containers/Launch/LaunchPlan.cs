@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
@@ -13,6 +14,7 @@ public sealed class LaunchPlan
 {
     private readonly Lazy<LoweredPlan> _lowered;
     private readonly Lazy<Namespace> _idMap;
+    private readonly Lazy<LoadedDeviceProgram?> _devices;
 
     internal LaunchPlan(ContainerSpec spec, HostFacts facts, ResolvedUser user, ImmutableArray<PlanEntry> entries, LaunchSlots slots)
     {
@@ -28,8 +30,12 @@ public sealed class LaunchPlan
         ];
         _lowered = new Lazy<LoweredPlan>(() => new LoweredPlan(this));
         // Kept as long as the plan: every idmapped mount of it shows owners by this namespace's maps.
+        _devices = new Lazy<LoadedDeviceProgram?>(() => slots.Cgroup?.Devices?.Load("the container's cgroup"));
         _idMap = new Lazy<Namespace>(() => UserNamespaces.Create(Spec.Namespaces.UserIds!, Spec.Namespaces.GroupIds!));
     }
+
+    /// <summary>The loaded device program, kept as long as the plan; null where there is none.</summary>
+    internal LoadedDeviceProgram? DeviceProgram => _devices.Value;
 
     /// <summary>What was wanted.</summary>
     public ContainerSpec Spec { get; }

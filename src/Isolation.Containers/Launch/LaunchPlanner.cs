@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Launching;
@@ -23,6 +24,7 @@ internal sealed partial class LaunchPlanner
     private readonly TerminalSteps? _terminal;
     private readonly StreamSteps _streams;
     private readonly LaunchForm _form;
+    private readonly CgroupLaunch? _cgroup;
     private readonly Slot _parentThread = new("parent-thread"), _root = new("root"), _sealedFile = new("sealed-image"), _report = new("report");
     private readonly Slot _readyRead = new("ready-read"), _readyWrite = new("ready-write"), _goRead = new("go-read"), _goWrite = new("go-write");
     private readonly Slot _pooledNet = new("pooled-net");
@@ -50,6 +52,7 @@ internal sealed partial class LaunchPlanner
             HasOwnIpc: Owns(NamespaceKinds.Ipc) || !_userNamespace.IsNew,
             staged ? new Slot("staging") : null);
         _form = ChooseForm();
+        _cgroup = ChooseCgroup();
     }
 
     private bool Barrier => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
@@ -63,6 +66,8 @@ internal sealed partial class LaunchPlanner
         AddBorrowedSteps();
         if (_join.Any)
             Add(Inside, _join.Steps(_parentPoll, NewNamespaces));
+        if (_join.Any && LateNamespaces != NamespaceKinds.None)
+            Add(Inside, NamespaceSteps.Leave(LateNamespaces));
         AddRootSteps();
         AddHostSteps();
         AddProcessSteps();
@@ -118,6 +123,8 @@ internal sealed partial class LaunchPlanner
     private void AddParentSteps()
     {
         AddOpenedTrees();
+        if (_cgroup is not null)
+            AddCgroup(_cgroup);
         if (Barrier)
             Add(StepSide.Parent, Pipe("make pipes for", "the id maps", (_readyRead, _readyWrite), (_goRead, _goWrite)));
         if (_join.Any)
@@ -137,6 +144,8 @@ internal sealed partial class LaunchPlanner
     private void AddBorrowedSteps()
     {
         Add(StepSide.Borrowed, ProcessSteps.DieWithParent(_parentPoll));
+        if (_cgroup is not null)
+            Add(StepSide.Borrowed, _cgroup.Enter());
         if (_spec.OomScoreAdj is { } score)
             Add(StepSide.Borrowed, ProcessSteps.OomScoreAdj(score));
         if (Barrier)
@@ -150,6 +159,8 @@ internal sealed partial class LaunchPlanner
             Add(StepSide.Borrowed, CredentialSteps.BecomeRoot(joined: false));
         else if (_userNamespace.IsNew && _form == LaunchForm.Sealed && _user.UserId != 0)
             Add(StepSide.Borrowed, CredentialSteps.KeepAllAcrossExec(_facts.KnownCapabilities));
+        if (LateNamespaces != NamespaceKinds.None && !_join.Any)
+            Add(StepSide.Borrowed, NamespaceSteps.Leave(LateNamespaces));
     }
 
     private void AddRootSteps()
@@ -167,7 +178,7 @@ internal sealed partial class LaunchPlanner
             _ => HostRootSteps.Compose(_facts.RootEntries, _root, _mounts),
         });
         // Before the switch: a new proc in a user namespace needs the host's to be still there, and so do bind sources.
-        foreach (Mount mount in _spec.Mounts)
+        foreach (Mount mount in _spec.Mounts.Where(IsThere))
             Add(Inside, MountSteps.Lower(Possible(mount), _mounts));
         if (_terminal is not null)
             Add(Inside, _terminal.Open(_mounts.Dev!, _user));
@@ -258,10 +269,11 @@ internal sealed partial class LaunchPlanner
         _idMapSource,
         ChangesDumpable: _form == LaunchForm.InMemory && (_user.UserId != 0 || _userNamespace.IsNew),
         OwnsPid: Owns(NamespaceKinds.Pid),
-        MinimumDescriptor: _streams.FirstFree);
+        MinimumDescriptor: _streams.FirstFree,
+        _cgroup);
 
     private IEnumerable<Slot> Kept =>
-        [.. _streams.Kept, .. _terminal is null ? [] : new[] { _terminal.Receive }, .. _join.NeedsClone ? [_join.IdRead] : Array.Empty<Slot>()];
+        [.. _streams.Kept, .. _cgroup?.Directories ?? [], .. _terminal is null ? [] : new[] { _terminal.Receive }, .. _join.NeedsClone ? [_join.IdRead] : Array.Empty<Slot>()];
 
     /// <summary>Every slot that a parent step fills with a descriptor.</summary>
     private IEnumerable<Slot> OpenedByParent()
@@ -307,6 +319,7 @@ internal sealed partial class LaunchPlanner
                 kinds &= ~NamespaceKinds.Net;
             if (_spec.Namespaces.TimeOffsets is not null)
                 kinds |= NamespaceKinds.Time;
+            kinds &= ~LateNamespaces;
             return _userNamespace.IsNew ? kinds | NamespaceKinds.User : kinds;
         }
     }

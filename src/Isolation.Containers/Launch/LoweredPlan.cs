@@ -31,6 +31,7 @@ internal sealed class LoweredPlan
             Program = writer.Build(),
             Form = slots.Form,
             CloneFlags = slots.CloneFlags,
+            Cgroup = slots.Cgroup?.Into,
             Parent = parent,
             Borrowed = borrowed,
             FirstExecution = slots.Form == LaunchForm.Sealed ? borrowed.End - 1 : borrowed.End - plan.Entries[^1].Step.Calls.Length,

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
@@ -26,7 +27,8 @@ internal sealed record LaunchSlots(
     Slot? IdMapSource,
     bool ChangesDumpable,
     bool OwnsPid,
-    int MinimumDescriptor);
+    int MinimumDescriptor,
+    CgroupLaunch? Cgroup);
 
 internal static class PlanEntries
 {

@@ -31,6 +31,9 @@ internal sealed class LaunchProgram
     /// <summary>CLONE_NEW* flags; those for the memory, the pidfd and the signals are added at launch.</summary>
     internal required ulong CloneFlags { get; init; }
 
+    /// <summary>Where the descriptor of the control group lies that the child is born in; null for the parent's.</summary>
+    internal Slot? Cgroup { get; init; }
+
     /// <summary>Steps that this process runs before the clone.</summary>
     internal StepRange Parent { get; init; }
 

@@ -17,6 +17,16 @@ internal abstract class LaunchRequest
     {
     }
 
+    /// <summary>Does what is left between the parent's steps and the clone. What it throws fails the launch.</summary>
+    internal virtual void BeforeClone(ProgramMemory memory)
+    {
+    }
+
+    /// <summary>Removes what the launch has made, while its slots still hold their descriptors; the child is gone.</summary>
+    internal virtual void Undo(ProgramMemory memory)
+    {
+    }
+
     /// <summary>The new process runs its program. The memory still holds the slots; it is reused after the call.</summary>
     internal abstract void OnStarted(PidHandle process, ProgramMemory memory);
 

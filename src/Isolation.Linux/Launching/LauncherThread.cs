@@ -15,6 +15,7 @@ internal sealed unsafe class LauncherThread
     private readonly SealedImageCache _image = new();
     private LinuxHandle? _self;
     private HashSet<int>? _childrenBefore;
+    private bool _loaded;
 
     internal void Run(Func<LaunchRequest> take)
     {
@@ -25,6 +26,7 @@ internal sealed unsafe class LauncherThread
     /// <summary>Makes one launch on the calling thread, which must be the same each time.</summary>
     internal void RunOne(LaunchRequest request)
     {
+        _loaded = false;
         try
         {
             _self ??= OpenSelf();
@@ -36,7 +38,7 @@ internal sealed unsafe class LauncherThread
         {
             if (_childrenBefore is not null)
                 ThreadChildren.KillNew(_childrenBefore);
-            CloseAll(request.Program);
+            Undo(request);
             request.OnFailed(e);
         }
     }
@@ -46,6 +48,7 @@ internal sealed unsafe class LauncherThread
         LaunchProgram launch = request.Program;
         _childrenBefore = null;
         _memory.Load(launch.Program);
+        _loaded = true;
         if (request.BrokenStep >= 0)
             _memory.BreakStep(request.BrokenStep);
         if (launch.ParentThread is { } parent)
@@ -53,10 +56,12 @@ internal sealed unsafe class LauncherThread
         request.Prepare(_memory);
         if (ManagedInterpreter.Run(_memory, launch.Parent.First, launch.Parent.End) is { } failure)
         {
-            CloseAll(launch);
+            Undo(request);
             request.OnFailed(failure);
             return;
         }
+
+        request.BeforeClone(_memory);
 
         LinuxHandle? report = launch.Report is null ? null : PrepareReport(launch);
         using (report)
@@ -66,7 +71,7 @@ internal sealed unsafe class LauncherThread
     private void Clone(LaunchRequest request, LaunchProgram launch, LinuxHandle? report)
     {
         _memory.SelectSteps(launch.Borrowed.First, launch.Borrowed.End);
-        WriteCloneArguments(launch.CloneFlags, launch.Form);
+        WriteCloneArguments(launch);
         if (launch.ChangesDumpable)
             Dumpable.Enter();
         if (launch.Barrier is not null)
@@ -78,7 +83,7 @@ internal sealed unsafe class LauncherThread
         Exception? handshakeFailure = launch.Barrier is null ? null : _handshake.End(launch, _memory);
         if (result < 0)
         {
-            CloseAll(launch);
+            Undo(request);
             request.OnFailed(new LinuxException("create", "the process", "clone3(2)", (Errno)(-result), hint: CloneHint((Errno)(-result), launch.CloneFlags)));
             return;
         }
@@ -108,7 +113,7 @@ internal sealed unsafe class LauncherThread
         ExitStatus status = KillAndReap(process);
         if (_childrenBefore is not null)
             ThreadChildren.KillNew(_childrenBefore);
-        CloseSlots(launch.Kept);
+        Undo(request);
         if (handshakeFailure is not null && (failure is null || failure.Value.Errno == Errno.None))
             request.OnFailed(handshakeFailure);
         else if (failure is { } step)
@@ -209,15 +214,22 @@ internal sealed unsafe class LauncherThread
         }
     }
 
-    private void WriteCloneArguments(ulong namespaces, LaunchForm form)
+    private void WriteCloneArguments(LaunchProgram launch)
     {
+        ulong namespaces = launch.CloneFlags;
         byte* context = (byte*)_memory.Address;
         var arguments = (clone_args*)(context + InterpreterLayout.CloneArgs);
         *arguments = default;
-        ulong shared = form == LaunchForm.Forked ? 0 : Sched.CLONE_VM | Sched.CLONE_VFORK;
+        ulong shared = launch.Form == LaunchForm.Forked ? 0 : Sched.CLONE_VM | Sched.CLONE_VFORK;
         arguments->flags = namespaces | shared | Sched.CLONE_PIDFD | Sched.CLONE_PARENT_SETTID | Sched.CLONE_CLEAR_SIGHAND;
         arguments->pidfd = (ulong)(context + InterpreterLayout.PidDescriptor);
         arguments->parent_tid = (ulong)(context + InterpreterLayout.ChildId);
+        if (launch.Cgroup is { } cgroup)
+        {
+            arguments->flags |= Sched.CLONE_INTO_CGROUP;
+            arguments->cgroup = (ulong)_memory.SlotValue(cgroup);
+        }
+
         ulong* words = (ulong*)(context + InterpreterLayout.CloneArguments);
         if (CloneSupport.HasClone3)
         {
@@ -235,10 +247,13 @@ internal sealed unsafe class LauncherThread
         words[3] = words[4] = 0;
     }
 
-    private void CloseAll(LaunchProgram launch)
+    private void Undo(LaunchRequest request)
     {
-        CloseSlots(launch.Temporary);
-        CloseSlots(launch.Kept);
+        if (!_loaded)
+            return; // the memory holds another launch's slots
+        request.Undo(_memory);
+        CloseSlots(request.Program.Temporary);
+        CloseSlots(request.Program.Kept);
     }
 
     private void CloseSlots(System.Collections.Immutable.ImmutableArray<Slot> slots)
@@ -272,6 +287,7 @@ internal sealed unsafe class LauncherThread
         Errno.EPERM => "Making these namespaces needs CAP_SYS_ADMIN, or a user namespace of their own.",
         Errno.ENOSPC => string.Create(CultureInfo.InvariantCulture, $"A limit in /proc/sys/user/max_*_namespaces was reached, or namespaces are nested 32 deep."),
         Errno.EAGAIN => "The user's process limit (ulimit -u, pids.max) was reached.",
+        Errno.EACCES or Errno.EOPNOTSUPP or Errno.ENODEV => "The container's control group could not be entered: it is threaded, gone, or the control group above both is not delegated.",
         _ => null,
     };
 }

@@ -58,7 +58,7 @@ internal sealed unsafe class ProgramMemory : IDisposable
     internal ref int SlotValue(Slot slot) => ref Int32(_program!.Slots[slot]);
 
     /// <summary>The 64 bits at a slot.</summary>
-    internal long Int64At(Slot slot) => Int64(_program!.Slots[slot]);
+    internal ref long Int64At(Slot slot) => ref Int64(_program!.Slots[slot]);
 
     internal bool HasSlot(Slot slot) => _program!.Slots.ContainsKey(slot);
 

@@ -48,11 +48,11 @@ internal static unsafe class BpfSyscalls
     }
 
     /// <summary>Attaches a program to a control group, in the place of another where one is given: no moment is without.</summary>
-    internal static SyscallResult Attach(LinuxHandle cgroup, LinuxHandle program, uint attachType, LinuxHandle? replaced)
+    internal static SyscallResult Attach(int cgroup, LinuxHandle program, uint attachType, LinuxHandle? replaced)
     {
         byte* attribute = stackalloc byte[AttributeSize];
         new Span<byte>(attribute, AttributeSize).Clear();
-        *(int*)attribute = cgroup.Descriptor;
+        *(int*)attribute = cgroup;
         *(int*)(attribute + 4) = program.Descriptor;
         *(uint*)(attribute + 8) = attachType;
         *(uint*)(attribute + 12) = Bpf.BPF_F_ALLOW_MULTI | (replaced is null ? 0 : Bpf.BPF_F_REPLACE);

@@ -41,10 +41,11 @@ internal static unsafe class FileSyscalls
     }
 
     /// <summary>Removes a directory below another: unlinkat(2) with AT_REMOVEDIR.</summary>
-    internal static SyscallResult RmdirAt(LinuxHandle directory, string name)
+    internal static SyscallResult RmdirAt(LinuxHandle? directory, string name)
     {
+        nuint at = directory is null ? unchecked((nuint)(nint)Fcntl.AT_FDCWD) : RawSyscall.Word(directory);
         fixed (byte* text = new CString(name).Bytes)
-            return RawSyscall.Invoke(Syscall.unlinkat, RawSyscall.Word(directory), (nuint)text, Fcntl.AT_REMOVEDIR);
+            return RawSyscall.Invoke(Syscall.unlinkat, at, (nuint)text, Fcntl.AT_REMOVEDIR);
     }
 
     internal static SyscallResult ChownAt(LinuxHandle directory, string name, uint user, uint group)
@@ -103,6 +104,8 @@ internal static unsafe class FileSyscalls
 internal readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode, ushort Mode, uint Owner, long Size, uint RdevMajor, uint RdevMinor)
 {
     internal bool IsRegular => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFREG;
+
+    internal bool IsBlock => (Mode & Fcntl.S_IFMT) == Fcntl.S_IFBLK;
 
     internal bool IsDevice => (Mode & Fcntl.S_IFMT) is Fcntl.S_IFCHR or Fcntl.S_IFBLK;
 

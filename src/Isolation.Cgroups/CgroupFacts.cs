@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Isolation.Linux;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Cgroups;
+
+/// <summary>What is known of control groups on a host and of what this process may do with them: read once, and all that a plan looks at.</summary>
+public sealed record CgroupFacts
+{
+    /// <summary>Where the hierarchies are mounted.</summary>
+    public CgroupHierarchies Hierarchies { get; init; } = new();
+
+    /// <summary>How control groups are mounted.</summary>
+    public CgroupMode Mode => Hierarchies.Mode;
+
+    /// <summary>The control group below which a container gets its own, in version 2's hierarchy: the root for root, else this process's own where that is delegated.</summary>
+    public string Parent { get; init; } = "/";
+
+    /// <summary>The controllers that control groups below <see cref="Parent"/> may have on version 2.</summary>
+    public ImmutableArray<string> Controllers { get; init; } = [];
+
+    /// <summary>Those of them that are enabled for the control groups below already.</summary>
+    public ImmutableArray<string> Enabled { get; init; } = [];
+
+    /// <summary>Why this process can make no control group; null where it can.</summary>
+    public string? Obstacle { get; init; }
+
+    /// <summary>What to do about <see cref="Obstacle"/>.</summary>
+    public string? Remedy { get; init; }
+
+    /// <summary>On version 1, the processors of the control group above, which one below must be given.</summary>
+    public string V1Cpus { get; init; } = "";
+
+    /// <summary>On version 1, the memory nodes of the control group above, which one below must be given.</summary>
+    public string V1Mems { get; init; } = "";
+
+    /// <summary>The files that change their owner with a control group that is given away.</summary>
+    public ImmutableArray<string> DelegatedFiles { get; init; } = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
+
+    /// <summary>Whether only BFQ has I/O weights here.</summary>
+    public bool HasOnlyBfqWeights { get; init; }
+
+    /// <summary>Whether any I/O scheduler has weights here.</summary>
+    public bool HasIoWeights { get; init; } = true;
+
+    /// <summary>The control group that a program moves itself to, so that its own may have controllers enabled for those of its containers.</summary>
+    internal const string OwnLeaf = "isolation-own";
+
+    /// <summary>Reads the facts of this host.</summary>
+    public static CgroupFacts Probe()
+    {
+        CgroupHierarchies hierarchies = CgroupHierarchies.Read();
+        return hierarchies.Mode switch
+        {
+            CgroupMode.Unified => ProbeV2(hierarchies) with { DelegatedFiles = Delegation.Files },
+            CgroupMode.Hybrid or CgroupMode.Legacy => ProbeV1(hierarchies) with { DelegatedFiles = Delegation.Files },
+            _ => new CgroupFacts { Obstacle = "no control groups are mounted", Remedy = "Mount cgroup2 on /sys/fs/cgroup." },
+        };
+    }
+
+    private static CgroupFacts ProbeV2(CgroupHierarchies hierarchies)
+    {
+        CgroupMount mount = hierarchies.V2!;
+        bool isRoot = RawSyscall.Invoke(Syscall.geteuid).Value == 0;
+        // Where it has made room for containers already, they are beside it.
+        string own = mount.Self.EndsWith("/" + OwnLeaf, StringComparison.Ordinal) ? mount.Self[..^(OwnLeaf.Length + 1)] : mount.Self;
+        foreach (string path in isRoot && own != "/" ? new[] { "/", own } : [own])
+        {
+            using CgroupDirectory? parent = CgroupDirectory.TryOpen(mount.MountPoint, CgroupPath.Parts(path, "/"));
+            if (parent is null || !parent.IsWritable("cgroup.procs") || !parent.IsWritable("cgroup.subtree_control") || !FileSyscalls.IsAccessible(parent.Handle, ".", 2))
+                continue;
+            string[] controllers = Words(parent, "cgroup.controllers");
+            return new CgroupFacts
+            {
+                Hierarchies = hierarchies,
+                Parent = parent.Path,
+                Controllers = [.. controllers],
+                Enabled = [.. Words(parent, "cgroup.subtree_control")],
+                // io.weight is the cost model's; the root has its settings, and only control groups below the weight.
+                HasOnlyBfqWeights = !parent.Has("io.cost.qos") && !parent.Has("io.weight"),
+            };
+        }
+
+        return new CgroupFacts
+        {
+            Hierarchies = hierarchies,
+            Parent = mount.Self,
+            Obstacle = $"the control group \"{mount.Self}\" of this process is not delegated to its user, or is mounted read-only",
+            Remedy = "Start the program by systemd-run --user --scope -p Delegate=yes PROGRAM; or have root make a control group, give it away by CgroupV2.Delegate and start the program in it.",
+        };
+    }
+
+    private static CgroupFacts ProbeV1(CgroupHierarchies hierarchies)
+    {
+        CgroupMount first = hierarchies.V1.TryGetValue("memory", out CgroupMount? memory) ? memory : hierarchies.V1.Values.First();
+        using CgroupDirectory? own = CgroupDirectory.TryOpen(first.MountPoint, CgroupPath.Parts(first.Self, "/"));
+        if (own is null || !FileSyscalls.IsAccessible(own.Handle, ".", 2))
+        {
+            return new CgroupFacts
+            {
+                Hierarchies = hierarchies,
+                Obstacle = $"the version 1 control group \"{first.Self}\" may not be changed by this user, or is mounted read-only",
+                Remedy = "Version 1 cannot be delegated safely to ordinary users; run as root, or use a host with version 2.",
+            };
+        }
+
+        using CgroupDirectory? cpuset = hierarchies.V1.TryGetValue("cpuset", out CgroupMount? mount) ? CgroupDirectory.TryOpen(mount.MountPoint, CgroupPath.Parts(mount.Self, "/")) : null;
+        using CgroupDirectory? blkio = hierarchies.V1.TryGetValue("blkio", out mount) ? CgroupDirectory.TryOpen(mount.MountPoint, CgroupPath.Parts(mount.Self, "/")) : null;
+        return new CgroupFacts
+        {
+            Hierarchies = hierarchies,
+            Controllers = hierarchies.V2 is { } v2 && CgroupDirectory.TryOpen(v2.MountPoint, []) is { } root ? ReadAndClose(root, "cgroup.controllers") : [],
+            Enabled = hierarchies.V2 is { } unified && CgroupDirectory.TryOpen(unified.MountPoint, []) is { } top ? ReadAndClose(top, "cgroup.subtree_control") : [],
+            V1Cpus = cpuset?.Read("cpuset.cpus").Trim() ?? "",
+            V1Mems = cpuset?.Read("cpuset.mems").Trim() ?? "",
+            HasOnlyBfqWeights = blkio?.Has("blkio.weight") != true,
+            HasIoWeights = blkio is not null && (blkio.Has("blkio.weight") || blkio.Has("blkio.bfq.io_serviced")),
+        };
+    }
+
+    private static ImmutableArray<string> ReadAndClose(CgroupDirectory directory, string file)
+    {
+        using (directory)
+            return [.. Words(directory, file)];
+    }
+
+    private static string[] Words(CgroupDirectory directory, string file) => directory.Read(file).Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+}

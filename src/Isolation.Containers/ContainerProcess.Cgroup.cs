@@ -1,0 +1,48 @@
+using Isolation.Cgroups;
+using Isolation.Linux;
+
+namespace Isolation.Containers;
+
+public sealed partial class ContainerProcess
+{
+    /// <summary>Its control group: live statistics, limits that may be changed, freezing. Until it has ended; null where it has none of its own.</summary>
+    public Cgroup? Cgroup { get; private set; }
+
+    /// <summary>Reads what was used, and removes the control group. Nothing is in it any more.</summary>
+    private ContainerUsage? RemoveCgroup()
+    {
+        if (Cgroup is not { } cgroup)
+            return null;
+        ContainerUsage? usage = null;
+        using (cgroup)
+        {
+            try
+            {
+                usage = ContainerUsage.Read(cgroup);
+            }
+            catch (LinuxException)
+            {
+                // somebody else has removed it, or this process is out of descriptors: there is nothing to be told
+            }
+
+            cgroup.TryDelete(recursive: true);
+            return usage;
+        }
+    }
+
+    /// <summary>Whether everything in it can be killed by its control group.</summary>
+    private bool TryKillCgroup()
+    {
+        if (Cgroup is not { } cgroup)
+            return false;
+        try
+        {
+            cgroup.Kill();
+            return true;
+        }
+        catch (Exception e) when (e is LinuxException or ObjectDisposedException)
+        {
+            return false; // it is gone already
+        }
+    }
+}

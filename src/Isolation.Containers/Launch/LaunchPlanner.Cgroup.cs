@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using Isolation.Cgroups;
+using Isolation.Linux;
+using Isolation.Linux.Programs;
+using Isolation.Namespaces;
+
+namespace Isolation.Containers;
+
+internal sealed partial class LaunchPlanner
+{
+    /// <summary>The cgroup namespace's root is the control group that its maker is in: it is made after that was entered, and not by the clone.</summary>
+    private NamespaceKinds LateNamespaces => _cgroup is not null && Owns(NamespaceKinds.Cgroup) ? NamespaceKinds.Cgroup : NamespaceKinds.None;
+
+    /// <summary>The container's control group; null where it has none.</summary>
+    private CgroupLaunch? ChooseCgroup()
+    {
+        bool required = _spec.Cgroup == CgroupUse.Own || _spec.Resources.Count > 0 || _spec.DeviceRules is not null || _spec.DelegatesCgroup || _spec.Name is not null;
+        if (_spec.Cgroup == CgroupUse.SharedWithParent || (_facts.Cgroups is { Obstacle: not null } or { Mode: CgroupMode.None } && !required))
+            return null;
+        if (_facts.Cgroups.Obstacle is { } obstacle)
+            throw new KernelFeatureException("a control group of the container's own", obstacle, _facts.Cgroups.Remedy);
+        CgroupSettings settings = _spec.Resources;
+        if (settings["pids.max"] is null && HasController("pids"))
+            settings = settings.WithPidsMax(ContainerDefaults.PidsMax);
+        return new CgroupLaunch(_facts.Cgroups, _spec.Name, settings, ChooseDeviceRules(), ChooseCgroupOwner(), _facts.HasClone3);
+    }
+
+    private bool HasController(string name) => _facts.Cgroups.Controllers.Contains(name) || _facts.Cgroups.Hierarchies.V1.ContainsKey(name);
+
+    private ImmutableArray<DeviceRule>? ChooseDeviceRules()
+    {
+        if (_facts.IsPrivileged)
+            return _spec.DeviceRules ?? DeviceRule.DockerDefault;
+        if (_spec.DeviceRules is not null)
+        {
+            throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",
+                "Leave them out: in a user namespace nodes cannot be made, and only the host's devices that its user may open can be.");
+        }
+
+        return null;
+    }
+
+    private (uint User, uint Group)? ChooseCgroupOwner()
+    {
+        if (!_spec.DelegatesCgroup)
+            return null;
+        if (_facts.Cgroups.Hierarchies.V2 is null)
+            throw new KernelFeatureException("a delegated control group", "version 2 is not mounted", "Version 1 cannot be delegated safely; use a host with version 2.");
+        return (_userNamespace.Users?.ToOutside(0) ?? 0, _userNamespace.Groups?.ToOutside(0) ?? 0);
+    }
+
+    private void AddCgroup(CgroupLaunch cgroup)
+    {
+        Add(StepSide.Parent, cgroup.Create());
+        if (cgroup.Devices is { } devices)
+            Add(StepSide.Parent, DeviceStep(devices));
+    }
+
+    /// <summary>Made up of no calls of its own: the program is loaded once for a plan, and attached by the parent between its steps and the clone.</summary>
+    internal static PlanStep DeviceStep(DeviceProgram devices) => new(RestrictDevices, $"the container's cgroup to {devices.Rules.Length} rules", []);
+
+    internal const string RestrictDevices = "restrict the devices of";
+
+    /// <summary>A control group can be shown only where version 2 is mounted, and no one but its own unless that is asked for.</summary>
+    private bool IsThere(Mount mount) => mount is not Cgroup2Mount || _facts.Cgroups.Hierarchies.V2 is not null;
+}
