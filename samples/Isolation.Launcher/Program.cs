@@ -13,11 +13,12 @@ internal static class Program
             return arguments.FirstOrDefault() switch
             {
                 "run" => await RunCommand.RunAsync(arguments[1..]),
+                "stats" or "top" or "update" or "pause" or "unpause" => await ContainerCommands.RunAsync(arguments[0], arguments[1..]),
                 "doctor" when arguments.Length == 1 => await DoctorCommand.RunAsync(),
                 "help" or "--help" or "-h" => Help(Console.Out, 0),
                 null => Help(Console.Error, Failed),
                 "doctor" => throw new UsageException("doctor takes no arguments."),
-                { } unknown => throw new UsageException($"\"{unknown}\" is not a command; the commands are run and doctor."),
+                { } unknown => throw new UsageException($"\"{unknown}\" is not a command; the commands are run, stats, top, update, pause, unpause and doctor."),
             };
         }
         catch (UsageException e)
@@ -31,6 +32,10 @@ internal static class Program
     {
         writer.Write($"""
             isolation run [FLAGS] [--] COMMAND [ARGUMENTS]   runs a command in a container
+            isolation stats [--no-stream] [NAME...]          shows what containers use, again and again
+            isolation top NAME                               lists a container's processes
+            isolation update [LIMITS] NAME...                changes the limits of running containers
+            isolation pause NAME, isolation unpause NAME     stops a container, and lets it run on
             isolation doctor                                 says what works on this host, what does not, and what to do
 
             flags of run:

@@ -48,6 +48,16 @@ internal static class RunCommand
                 await relay.DrainAsync();
             if (result.TimedOut)
                 await TellAsync($"the command was killed after {plan.Spec.Timeout!.Value.TotalSeconds} s.");
+            if (result.OomKilled)
+            {
+                ContainerUsage usage = result.Usage!;
+                await TellAsync(result.Limits.HasFlag(ContainerLimits.Memory)
+                    ? $"out of memory: the kernel killed {usage.OomKills} of the container's processes by its own limit of {usage.MemoryMax.ToHumanString()} (peak {new ByteSize(usage.PeakMemory).ToHumanString()})."
+                    : $"out of memory: the kernel killed {usage.OomKills} of the container's processes by a limit outside of it.");
+            }
+
+            if (result.Limits.HasFlag(ContainerLimits.Pids))
+                await TellAsync($"the limit of processes was reached: {result.Usage!.RefusedForks} forks were refused.");
             return result.Status.ShellCode;
         }
     }

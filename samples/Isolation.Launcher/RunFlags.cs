@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Cgroups;
 using Isolation.Containers;
 using Isolation.Namespaces;
 using Isolation.Security;
@@ -19,7 +20,10 @@ internal static class RunFlags
         new("--read-only", null, "make the root read-only", (o, _) => o with { ReadOnly = true }),
         new("-v --volume", "SRC:DST[:ro]", "bind-mount a file or directory", (o, v) => o.AddMount(ParseVolume(v))),
         new("--tmpfs", "DST[:size=N,mode=M]", "mount a file system in memory", (o, v) => o.AddMount(ParseTmpfs(v))),
-        new("--device", "SRC[:DST]", "make a device of the host visible", (o, v) => o.AddMount(ParseDevice(v))),
+        new("--device", "SRC[:DST][:rwm]", "make a device of the host visible, and let it be used", (o, v) => o.AddDevice(v)),
+        new("--device-cgroup-rule", "TYPE MAJ:MIN rwm", "let devices be used, such as \"c 10:* rw\"", (o, v) => o with { DeviceRules = o.DeviceRules.Add(DeviceRule.Parse(v)) }),
+        .. ResourceOptions.Flags.Select(f => new Flag(f.Names, f.Value, f.Help, (o, v) => o with { Resources = f.Apply(o.Resources, v) })),
+        new("--name", "NAME", "name, for stats, update, pause, unpause and top", (o, v) => o.Configure(b => b.WithName(v))),
         new("-h --hostname", "NAME", "host name (default: container)", (o, v) => o with { HostName = v }),
         new("-u --user", "USER[:GROUP]", "names or numbers", (o, v) => o.Configure(b => b.WithUser(v))),
         new("--group-add", "GROUP", "supplementary group", (o, v) => o.Configure(b => b.AddGroup(v))),
@@ -47,9 +51,8 @@ internal static class RunFlags
 
     private static readonly Dictionary<string, string> s_notBuilt = new()
     {
-        ["resource limits"] = "-m --memory --memory-swap --memory-reservation --cpus --cpu-shares -c --cpuset-cpus --cpuset-mems --cpu-quota --cpu-period --pids-limit --blkio-weight --device-read-bps --device-write-bps --device-cgroup-rule",
         ["networks other than none, host and container:PID"] = "-p --publish --publish-all --dns --add-host --link --mac-address --ip --ip6",
-        ["images and the daemon"] = "--name -d --detach --restart --pull --platform --label -l --log-driver --entrypoint --volumes-from --cidfile --mount --gpus --runtime",
+        ["images and the daemon"] = "-d --detach --restart --pull --platform --label -l --log-driver --entrypoint --volumes-from --cidfile --mount --gpus --runtime",
     };
 
     /// <summary>Reads flags up to the command. The first word that is no flag, or what follows <c>--</c>, is the command.</summary>
@@ -110,7 +113,7 @@ internal static class RunFlags
         throw new UsageException($"There is no flag {name}.");
     }
 
-    private static (string Name, string? Value) SplitFlag(string argument)
+    internal static (string Name, string? Value) SplitFlag(string argument)
     {
         int equals = argument.IndexOf('=', StringComparison.Ordinal);
         return argument.StartsWith("--", StringComparison.Ordinal) && equals > 0 ? (argument[..equals], argument[(equals + 1)..]) : (argument, null);
@@ -148,14 +151,6 @@ internal static class RunFlags
         }
 
         return mount;
-    }
-
-    private static DeviceMount ParseDevice(string text)
-    {
-        string[] parts = text.Split(':');
-        return parts.Length <= 2 && parts.All(p => p.StartsWith('/'))
-            ? new DeviceMount(parts[0], parts[^1])
-            : throw new FormatException($"\"{text}\" is not SRC or SRC:DST. Permissions (:rwm) need device rules, which are not built yet.");
     }
 
     private static ContainerBuilder ParseUserNamespace(ContainerBuilder builder, string text) => text switch

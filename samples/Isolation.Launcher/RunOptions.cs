@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Isolation.Cgroups;
 using Isolation.Containers;
 using Isolation.Namespaces;
 using Isolation.Security;
@@ -29,6 +30,10 @@ internal sealed record RunOptions
 
     internal bool Terminal { get; init; }
 
+    internal ResourceOptions Resources { get; init; } = new();
+
+    internal ImmutableArray<DeviceRule> DeviceRules { get; init; } = [];
+
     internal bool Plan { get; init; }
 
     internal bool Times { get; init; }
@@ -43,6 +48,20 @@ internal sealed record RunOptions
     }
 
     internal RunOptions AddMount(Mount mount) => Configure(b => b.AddMount(mount));
+
+    /// <summary>Makes a device visible, and lets it be used.</summary>
+    internal RunOptions AddDevice(string text)
+    {
+        string[] parts = text.Split(':');
+        bool hasAccess = parts.Length > 1 && !parts[^1].StartsWith('/');
+        string[] paths = hasAccess ? parts[..^1] : parts;
+        if (paths.Length is < 1 or > 2 || !paths.All(p => p.StartsWith('/')))
+            throw new FormatException($"\"{text}\" is not SRC, SRC:DST or SRC:DST:rwm.");
+        DeviceAccess access = hasAccess ? DeviceRule.ParseAccess(parts[^1]) : DeviceAccess.All;
+        RunOptions options = AddMount(new DeviceMount(paths[0], paths[^1]));
+        // One that is not there is told by the launch, with its step.
+        return Path.Exists(paths[0]) && HostFacts.Current.IsPrivileged ? options with { DeviceRules = DeviceRules.Add(DeviceRule.Of(paths[0], access)) } : options;
+    }
 
     internal RunOptions WithNamespace(NamespaceKinds kind, string text)
     {
@@ -72,8 +91,15 @@ internal sealed record RunOptions
             builder = builder.WithHostName(HostName);
         if (!Terminal)
             builder = builder.WithStandardInput(Stdio.Inherit);
+        foreach (CgroupSetting setting in Resources.ToSettings())
+            builder = builder.With(setting);
         if (Privileged)
             builder = builder.WithMaskedPaths().WithReadOnlyPaths();
+        // Docker's list and what the flags add; the library adds the devices that are mounted only where nothing is said of rules.
+        if (Privileged && facts.IsPrivileged)
+            builder = builder.WithDeviceRules(DeviceRule.Parse("a *:* rwm"));
+        else if (!DeviceRules.IsEmpty)
+            builder = builder.WithDeviceRules(DeviceRule.DockerDefault.Concat(DeviceRules));
         // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
         if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
             builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));

@@ -3,11 +3,11 @@ namespace Isolation.Cgroups;
 /// <summary>Checks paths of control groups. They are never resolved by string: each part is opened below the one before.</summary>
 internal static class CgroupPath
 {
-    /// <summary>The parts of a path, from the hierarchy's root for one that begins with a slash, else from the caller's own control group.</summary>
+    /// <summary>The parts of a path; the empty one is the caller's own control group. Others count from the hierarchy's root for one that begins with a slash, else from the caller's own control group.</summary>
     /// <exception cref="ArgumentException">A part is empty, <c>.</c>, <c>..</c>, too long, or has a character that cannot be.</exception>
     internal static string[] Parts(string path, string self)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(path);
         string[] own = path.StartsWith('/') ? [] : Split(self);
         string trimmed = path.Trim('/');
         string[] parts = trimmed.Length == 0 ? [] : trimmed.Split('/');

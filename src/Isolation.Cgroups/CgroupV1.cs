@@ -112,6 +112,9 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
 
     private static bool IsV1Word(string controller) => s_controllers.Contains(V1Controller(controller));
 
+    /// <summary>Opens this process's own control group in every hierarchy.</summary>
+    internal static CgroupV1 OpenOwn() => Walk("", create: false);
+
     /// <summary>Takes over open directories, each with the controllers of its hierarchy.</summary>
     internal static CgroupV1 Adopt(IEnumerable<(ImmutableArray<string> Controllers, CgroupDirectory Directory)> directories, CgroupV2? unified)
     {

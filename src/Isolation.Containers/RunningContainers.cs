@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+using Isolation.Cgroups;
+using Isolation.Linux;
+
+namespace Isolation.Containers;
+
+/// <summary>The containers of this host that have a control group where this process's would be: found by name, whoever started them.</summary>
+public static class RunningContainers
+{
+    /// <summary>Their names: given, or made up.</summary>
+    public static ImmutableArray<string> ReadNames()
+    {
+        if (HostFacts.Current.Cgroups is { Obstacle: not null })
+            return [];
+        using Cgroup parent = CgroupParent.Open(HostFacts.Current.Cgroups);
+        return [.. parent.ReadChildNames().Where(n => n.StartsWith(CgroupName.Prefix, StringComparison.Ordinal) && n != CgroupFacts.OwnLeaf).Select(n => n[CgroupName.Prefix.Length..])];
+    }
+
+    /// <summary>Opens the control group of one: its statistics, limits, processes. Freezing it pauses the container.</summary>
+    /// <param name="name">The container's name.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such container.</exception>
+    /// <exception cref="KernelFeatureException">This process can have no containers with control groups.</exception>
+    public static Cgroup Open(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (HostFacts.Current.Cgroups.Obstacle is { } obstacle)
+            throw new KernelFeatureException("containers with control groups", obstacle, HostFacts.Current.Cgroups.Remedy);
+        try
+        {
+            return CgroupParent.OpenChild(HostFacts.Current.Cgroups, CgroupName.Prefix + name);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+        {
+            ImmutableArray<string> names = ReadNames();
+            throw new LinuxException("find", $"container \"{name}\"", e.Call, e.Errno, hint: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
+        }
+    }
+}
