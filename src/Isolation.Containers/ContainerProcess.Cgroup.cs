@@ -8,6 +8,16 @@ public sealed partial class ContainerProcess
     /// <summary>Its control group: live statistics, limits that may be changed, freezing. Until it has ended; null where it has none of its own.</summary>
     public Cgroup? Cgroup { get; private set; }
 
+    /// <summary>What a process of its own removes should this one end first; null where the container is to live on, or has no control group.</summary>
+    private CgroupReaper.Registration? _registration;
+
+    /// <summary>Before the launch, on the caller's thread.</summary>
+    internal void RegisterCgroup()
+    {
+        if (Plan.Spec.DieWithParent)
+            _registration = Plan.Slots.Cgroup?.Register();
+    }
+
     /// <summary>Reads what was used, and removes the control group. Nothing is in it any more.</summary>
     private ContainerUsage? RemoveCgroup()
     {
@@ -25,7 +35,8 @@ public sealed partial class ContainerProcess
                 // somebody else has removed it, or this process is out of descriptors: there is nothing to be told
             }
 
-            cgroup.TryDelete(recursive: true);
+            if (cgroup.TryDelete(recursive: true) == Errno.None)
+                _registration?.Erase();
             return usage;
         }
     }

@@ -40,6 +40,9 @@ public sealed partial class ContainerProcess
             {
                 cgroup.MakeRoom();
                 _cgroupName = cgroup.Name.Choose(memory);
+                // A given name may be another container's, until this one has made it.
+                if (container.Plan.Spec.Name is null)
+                    container._registration?.Write(_cgroupName);
             }
 
             if (container.Plan.Spec.TimeSteps)
@@ -48,11 +51,17 @@ public sealed partial class ContainerProcess
 
         internal override void BeforeClone(ProgramMemory memory)
         {
+            if (container.Plan.Spec.Name is not null)
+                container._registration?.Write(_cgroupName);
             if (container.Plan.DeviceProgram is { } devices)
                 devices.Attach(memory.SlotValue(container.Plan.Slots.Cgroup!.UnifiedDirectory));
         }
 
-        internal override void Undo(ProgramMemory memory) => container.Plan.Slots.Cgroup?.Undo(memory, _cgroupName);
+        internal override void Undo(ProgramMemory memory)
+        {
+            container.Plan.Slots.Cgroup?.Undo(memory, _cgroupName);
+            container._registration?.Erase();
+        }
 
         internal override void OnStarted(PidHandle process, ProgramMemory memory) => container.OnStarted(process, memory, _begin, _cgroupName);
 

@@ -85,6 +85,10 @@ internal sealed class CgroupLaunch
         }
     }
 
+    /// <summary>Reserves a place with the process that cleans up should this one end first. Not on a launcher thread.</summary>
+    internal CgroupReaper.Registration Register() => CgroupReaper.Register(
+        [.. _hierarchies.OrderByDescending(h => h.IsV2).Select(h => h.Mount.MountPoint + (h.Mount.Self == "/" ? "" : h.Mount.Self))]);
+
     /// <summary>The parent's steps: controllers, directories, limits.</summary>
     internal IEnumerable<PlanStep> Create()
     {

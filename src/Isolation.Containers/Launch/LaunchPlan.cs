@@ -73,6 +73,7 @@ public sealed class LaunchPlan
     public ContainerProcess Start()
     {
         var process = new ContainerProcess(this, brokenCall: -1);
+        process.RegisterCgroup();
         LaunchQueue.RunOrPost(process.Request);
         return process.Started.GetAwaiter().GetResult();
     }
@@ -88,6 +89,7 @@ public sealed class LaunchPlan
         if (cancellationToken.IsCancellationRequested)
             return Task.FromCanceled<ContainerProcess>(cancellationToken);
         var process = new ContainerProcess(this, brokenCall);
+        process.RegisterCgroup();
         LaunchQueue.Post(process.Request);
         return cancellationToken.CanBeCanceled ? process.StartedOrCancelled(cancellationToken) : process.Started;
     }

@@ -232,7 +232,7 @@ internal sealed partial class LaunchPlanner
         Add(Inside, LifeStep);
         Add(Inside, ProcessSteps.Umask(_spec.Umask ?? 0b000_010_010));
         if (_form != LaunchForm.InMemory)
-            Add(Inside, ProcessSteps.ReportReady(_report));
+            Add(Inside, SealedSteps.ReportReady(_report));
         Add(Inside, ProcessSteps.CloseOthers());
         Add(Inside, _streams.Pass());
         Add(Inside, ProcessSteps.ResetSignals());
@@ -247,7 +247,7 @@ internal sealed partial class LaunchPlanner
         opened.Add(_report);
         opened.Add(_parentThread);
         IEnumerable<Slot> needed = _entries.Where(e => e.Side == StepSide.Sealed).SelectMany(e => e.Step.Calls).SelectMany(SlotsOf).Where(opened.Contains).Append(_report).Distinct();
-        _entries.Insert(at, new PlanEntry(ProcessSteps.ExecuteSealed(_sealedFile, needed), StepSide.Borrowed));
+        _entries.Insert(at, new PlanEntry(SealedSteps.Execute(_sealedFile, needed), StepSide.Borrowed));
     }
 
     private LaunchSlots Launch() => new(

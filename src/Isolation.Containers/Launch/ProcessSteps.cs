@@ -123,17 +123,6 @@ internal static class ProcessSteps
 
     internal static PlanStep ResetSignals() => new("reset", "signals", SignalSteps.Reset);
 
-    /// <summary>Starts the sealed image; what it needs survives, and nothing else does.</summary>
-    internal static PlanStep ExecuteSealed(Slot file, IEnumerable<Slot> needed) => new("start", "the sealed image",
-    [
-        .. needed.Select(s => new SyscallStep(Syscall.fcntl, s, StepArgument.Flags(Fcntl.F_SETFD, "F_SETFD"), 0)),
-        new SyscallStep(Syscall.execveat, file, "", StepArgument.StringArray(["isolation"]), StepArgument.StringArray([]), StepArgument.Flags(Fcntl.AT_EMPTY_PATH, "AT_EMPTY_PATH")),
-    ]);
-
-    /// <summary>Tells the parent that every step held: what follows is the program's own doing.</summary>
-    internal static PlanStep ReportReady(Slot report) => new("report", "that all is set up",
-        [new SyscallStep(Syscall.write, report, StepArgument.Words("{-1, 0}", 0x0000_0000_ffff_ffff), 8)]);
-
     /// <summary>Forks: the parent becomes the init, the child goes on to the program.</summary>
     internal static PlanStep ForkFromInit() => new("leave", "the init behind as process 1",
         [new SyscallStep(Syscall.clone, StepArgument.Flags(Sched.SIGCHLD, "SIGCHLD"), 0, 0, 0, 0) { Rule = StepRule.NonzeroBecomesInit }]);

@@ -1,0 +1,20 @@
+using Isolation.Linux.Abi;
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Linux.Launching;
+
+/// <summary>The steps that every sealed launch has: into the image, and the report out of it.</summary>
+internal static class SealedSteps
+{
+    /// <summary>Starts the sealed image; what it needs survives, and nothing else does.</summary>
+    internal static PlanStep Execute(Slot file, IEnumerable<Slot> needed) => new("start", "the sealed image",
+    [
+        .. needed.Select(s => new SyscallStep(Syscall.fcntl, s, StepArgument.Flags(Fcntl.F_SETFD, "F_SETFD"), 0)),
+        new SyscallStep(Syscall.execveat, file, "", StepArgument.StringArray(["isolation"]), StepArgument.StringArray([]), StepArgument.Flags(Fcntl.AT_EMPTY_PATH, "AT_EMPTY_PATH")),
+    ]);
+
+    /// <summary>Tells the parent that every step held: what follows is the program's own doing.</summary>
+    internal static PlanStep ReportReady(Slot report) => new("report", "that all is set up",
+        [new SyscallStep(Syscall.write, report, StepArgument.Words("{-1, 0}", 0x0000_0000_ffff_ffff), 8)]);
+}
