@@ -2,15 +2,15 @@
 # Builds and tests everything, as root and again as an ordinary user. Installs what it needs (Debian, Ubuntu).
 # Ends with one line: N passed, N failed, N skipped.
 #   eng/test.sh            all lanes
-#   eng/test.sh --quick    without the arm64 machine
+#   eng/test.sh --quick    without the emulated machines
 set -uo pipefail
 cd "$(dirname "$0")/.."
 quick=0; [ "${1:-}" = --quick ] && quick=1
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap procps bsdutils)
-[ $quick = 1 ] || packages+=(qemu-system-arm)
+packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux)
+[ $quick = 1 ] || packages+=(qemu-system-arm mmdebstrap e2fsprogs zstd python3)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
@@ -35,7 +35,7 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
   head -20 "$log"; failed=$((failed + 1)); finish
 fi
 
-tests=(Linux.Tests Namespaces.Tests Security.Tests Containers.Tests Properties Abi.Tests)
+tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Containers.Tests Properties Abi.Tests)
 if [ $quick = 0 ]; then
   tests+=(Arm64.Tests)
   ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }
@@ -58,6 +58,11 @@ done
 copy=$(mktemp -d); cp -r tests/Isolation.Kernel.Tests/bin/Release/net10.0 "$copy/tests"; chmod -R a+rX "$copy"
 "${sudo[@]}" runuser -u $user -- env HOME=/home/$user DOTNET_NOLOGO=1 PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" \
   sh -c "cd '$copy/tests' && exec dotnet Isolation.Kernel.Tests.dll --no-progress" 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+
+if [ $quick = 0 ]; then
+  echo "== Kernel.Tests of control groups in the test machine: version 2, systemd"
+  bash tests/Vm/test.sh --systemd 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+fi
 
 echo "== pack"
 if ! dotnet pack Isolation.sln --configuration Release --no-build --nologo -v quiet --output "$copy/packages"; then failed=$((failed + 1)); fi

@@ -68,6 +68,8 @@ public sealed partial class CgroupV1
             stats.Add(directory, "memory.limit_in_bytes", (_, text) => memory.Max = Limit(CgroupV2.Number(text)));
             stats.Add(directory, "memory.memsw.usage_in_bytes", (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
             stats.Add(directory, "memory.failcnt", (_, text) => memory.LimitHits = CgroupV2.Number(text));
+            // Where both limits are the same, that of memory and swap together is the one that is hit.
+            stats.Add(directory, "memory.memsw.failcnt", (_, text) => memory.LimitHits += CgroupV2.Number(text));
             stats.Add(directory, "memory.oom_control", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
         }
 

@@ -52,8 +52,8 @@ public readonly record struct ByteSize : IComparable<ByteSize>
         if (power >= 0)
             number = number[..^1];
         if (decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value)
-            && value * (1L << ((power + 1) * 10)) is var bytes && bytes < long.MaxValue)
-            return new((long)bytes);
+            && value < long.MaxValue >> ((power + 1) * 10))
+            return new((long)(value * (1L << ((power + 1) * 10))));
         throw new FormatException($"\"{text}\" is not a size such as 512, 64m or 1.5g.");
     }
 

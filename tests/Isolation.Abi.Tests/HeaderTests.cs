@@ -15,7 +15,7 @@ public class HeaderTests
     private static readonly string[] s_kernelHeaders =
     [
         "linux/types.h", "asm/fcntl.h", "linux/fcntl.h", "linux/sched.h", "linux/prctl.h", "linux/mount.h", "linux/openat2.h", "linux/memfd.h", "linux/close_range.h", "linux/wait.h", "asm/signal.h",
-        "linux/stat.h", "linux/capability.h", "asm/resource.h", "asm/errno.h", "stddef.h",
+        "linux/stat.h", "linux/capability.h", "asm/resource.h", "asm/errno.h", "linux/bpf.h", "linux/bpf_common.h", "linux/mman.h", "stddef.h",
     ];
 
     // Names that the headers of Debian 12 (Linux 6.1) do not have yet.

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Isolation.Cgroups;
 using Isolation.Containers;
 using Isolation.Launcher;
 using Isolation.Linux;
@@ -33,6 +34,9 @@ public class ErrorTableTests
     [InlineData("the host's user namespace is asked for by an ordinary user")]
     [InlineData("several ids are to be mapped without newuidmap")]
     [InlineData("a capability is wanted that this process does not have")]
+    [InlineData("a limit is set and no control group is delegated")]
+    [InlineData("a controller is not there")]
+    [InlineData("version 1 cannot enforce a limit")]
     public async Task The_text_is_as_documented(string situation)
     {
         Exception e = Assert.IsAssignableFrom<Exception>(await Record.ExceptionAsync(() => Provoke(situation)));
@@ -61,7 +65,7 @@ public class ErrorTableTests
 
     [Theory]
     [InlineData("a flag does not exist", "--frobnicate")]
-    [InlineData("a flag is not built yet", "--memory", "64m")]
+    [InlineData("a flag is not built yet", "--publish", "80:80")]
     [InlineData("a flag lacks its value", "--hostname")]
     [InlineData("a capability is unknown", "--cap-add", "NET_RAWR", "true")]
     [InlineData("a volume is malformed", "-v", "/only-one", "true")]
@@ -100,9 +104,20 @@ public class ErrorTableTests
             "several ids are to be mapped without newuidmap" => Planned(builder.WithUserNamespace(IdMap.Parse("0:100000:65536"), IdMap.Parse("0:100000:65536")), ordinary),
             "a capability is wanted that this process does not have" =>
                 Planned(builder.WithUserNamespace(UserNamespaceMode.Host).WithCapabilities(CapabilitySet.Of(Capability.SysTime)), ordinary with { Capabilities = CapabilitySet.Of(Capability.SysAdmin) }),
+            "a limit is set and no control group is delegated" => Planned(builder.WithPidsMax(10), ordinary with
+            {
+                Cgroups = new CgroupFacts { Hierarchies = s_unified, Obstacle = "the control group \"/user.slice\" of this process is not delegated to its user, or is mounted read-only", Remedy = "Start the program by systemd-run --user --scope -p Delegate=yes PROGRAM; or have root make a control group, give it away by CgroupV2.Delegate and start the program in it." },
+            }),
+            "a controller is not there" => Planned(builder.WithMemoryMax(1 << 20), ordinary with { Cgroups = new CgroupFacts { Hierarchies = s_unified, Parent = "/user.slice", Controllers = ["pids"] } }),
+            "version 1 cannot enforce a limit" => Planned(builder.WithMemoryHigh(1 << 20), ordinary with
+            {
+                Cgroups = new CgroupFacts { Hierarchies = CgroupHierarchies.Parse("35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", "4:memory:/\n") },
+            }),
             _ => throw new ArgumentOutOfRangeException(nameof(situation), situation, null),
         };
     }
+
+    private static readonly CgroupHierarchies s_unified = new() { V2 = new CgroupMount("/sys/fs/cgroup", "/user.slice") };
 
     private static Task<ContainerProcess> Planned(ContainerBuilder builder, HostFacts facts) => builder.Build().Plan(facts).StartAsync();
 

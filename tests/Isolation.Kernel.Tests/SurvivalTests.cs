@@ -11,6 +11,7 @@ public class SurvivalTests
     public async Task Nothing_survives_a_parent_that_is_killed_at_random_moments_of_500_launches()
     {
         int launches = 0;
+        var leaks = new Leaks();
         for (int round = 0; round < 20 || (launches < 500 && round < 200); round++)
         {
             string marker = $"97{Random.Shared.Next(10_000_000)}";
@@ -19,6 +20,7 @@ public class SurvivalTests
         }
 
         Assert.InRange(launches, 500, int.MaxValue);
+        leaks.AssertNone();
     }
 
     [Theory]
@@ -36,6 +38,9 @@ public class SurvivalTests
         Assert.Equal(1, Survivors(marker).Count(s => s.Contains("sleep " + marker)));
         orphan.SendSignal(9);
         await ContainerTests.WaitFor(() => orphan.HasExited && Survivors(marker).Count == 0);
+        // Who lives on has nobody who would remove its control group.
+        foreach (string cgroup in Leaks.Cgroups())
+            Linux.Syscalls.FileSyscalls.RmdirAt(null, cgroup);
     }
 
     [Fact]

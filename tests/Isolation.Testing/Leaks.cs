@@ -9,8 +9,9 @@ public sealed class Leaks
     private readonly int _count = Descriptors().Count;
     private readonly string _mounts = Mounts();
     private readonly HashSet<int> _children = [.. Children()];
+    private readonly HashSet<string> _cgroups = [.. Cgroups()];
 
-    /// <summary>Fails where a descriptor, a mount or a child process is left that was not there before.</summary>
+    /// <summary>Fails where a descriptor, a mount, a control group or a child process is left that was not there before.</summary>
     public void AssertNone()
     {
         // Finalisers and other tests' pools may close a little later.
@@ -33,6 +34,13 @@ public sealed class Leaks
             .Select(c => int.Parse(c, CultureInfo.InvariantCulture)),
     ];
 
+    /// <summary>The control groups of containers and tests, in every hierarchy. A few levels down is enough: they are below the root's or this process's own.</summary>
+    public static IReadOnlyList<string> Cgroups() =>
+    [
+        .. Directory.EnumerateDirectories("/sys/fs/cgroup", "isolation-*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 6, IgnoreInaccessible = true })
+            .Where(d => !d.EndsWith("/isolation-own", StringComparison.Ordinal)),
+    ];
+
     private string? Find()
     {
         Dictionary<string, string> now = Descriptors();
@@ -40,6 +48,9 @@ public sealed class Leaks
             return $"{now.Count - _count} descriptors leaked: {string.Join(", ", now.Where(d => !_descriptors.Contains(d.Value)).Select(d => $"{d.Key} {d.Value}"))}";
         if (Mounts() != _mounts)
             return "the mounts of the host changed";
+        string[] cgroups = [.. Cgroups().Where(c => !_cgroups.Contains(c))];
+        if (cgroups.Length > 0)
+            return $"control groups are left: {string.Join(", ", cgroups)}";
         int[] children = [.. Children().Where(c => !_children.Contains(c))];
         return children.Length > 0 ? $"{children.Length} child processes are left: {string.Join(", ", children)}" : null;
     }

@@ -268,7 +268,8 @@ internal sealed class CgroupLaunch
     {
         Slot directory = _hierarchies.First(h => h.IsV2).Directory;
         SyscallStep Chown(string name, ImmutableArray<Errno> tolerated) => new(Syscall.fchownat, directory, name, owner.User, owner.Group,
-            StepArgument.Flags(name.Length == 0 ? Fcntl.AT_EMPTY_PATH : Fcntl.AT_SYMLINK_NOFOLLOW, name.Length == 0 ? "AT_EMPTY_PATH" : "AT_SYMLINK_NOFOLLOW")) { Tolerated = tolerated };
+            StepArgument.Flags(name.Length == 0 ? Fcntl.AT_EMPTY_PATH : Fcntl.AT_SYMLINK_NOFOLLOW, name.Length == 0 ? "AT_EMPTY_PATH" : "AT_SYMLINK_NOFOLLOW"))
+        { Tolerated = tolerated };
         return new PlanStep("give the container's cgroup to", string.Create(CultureInfo.InvariantCulture, $"user {owner.User}, group {owner.Group}"),
             [Chown("", []), .. _facts.DelegatedFiles.Select(f => Chown(f, [Errno.ENOENT]))]);
     }

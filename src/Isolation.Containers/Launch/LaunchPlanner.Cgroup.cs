@@ -25,12 +25,15 @@ internal sealed partial class LaunchPlanner
         return new CgroupLaunch(_facts.Cgroups, _spec.Name, settings, ChooseDeviceRules(), ChooseCgroupOwner(), _facts.HasClone3);
     }
 
+    // The container's own /dev is made by its own steps; a node alone is of no use.
+    private static readonly ImmutableArray<DeviceRule> s_nodes = [.. DeviceRule.DockerDefault.Where(r => r.Access == DeviceAccess.Mknod)];
+
     private bool HasController(string name) => _facts.Cgroups.Controllers.Contains(name) || _facts.Cgroups.Hierarchies.V1.ContainsKey(name);
 
     private ImmutableArray<DeviceRule>? ChooseDeviceRules()
     {
         if (_facts.IsPrivileged)
-            return _spec.DeviceRules ?? DeviceRule.DockerDefault;
+            return _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : DeviceRule.DockerDefault;
         if (_spec.DeviceRules is not null)
         {
             throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",
