@@ -24,7 +24,7 @@ public class LauncherTests
     [InlineData(143, "--init", "sh", "-c", "kill -TERM $$")]
     [InlineData(137, "--timeout", "0.3", "sleep", "100")]
     [InlineData(125, "--hostname")]
-    [InlineData(125, "--memory", "1g", "true")]
+    [InlineData(125, "--publish", "80:80", "true")]
     [InlineData(125, "--rootfs", "/no/such/root", "true")]
     [InlineData(125)]
     public void Exit_codes_are_dockers(int expected, params string[] arguments) => Assert.Equal(expected, Launcher(["run", .. arguments]).Code);

@@ -120,7 +120,7 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
     /// <summary>The rule as version 1's files take it: <c>c 1:3 rwm</c>.</summary>
     internal string ToV1() => $"{(Kind switch { DeviceKind.Block => 'b', DeviceKind.Character => 'c', _ => 'a' })} {Number(Major)}:{Number(Minor)} {AccessText}";
 
-    private string AccessText => (Access.HasFlag(DeviceAccess.Read) ? "r" : "") + (Access.HasFlag(DeviceAccess.Write) ? "w" : "") + (Access.HasFlag(DeviceAccess.Mknod) ? "m" : "");
+    internal string AccessText => (Access.HasFlag(DeviceAccess.Read) ? "r" : "") + (Access.HasFlag(DeviceAccess.Write) ? "w" : "") + (Access.HasFlag(DeviceAccess.Mknod) ? "m" : "");
 
     /// <summary>The rule in words: <c>allow c 1:3 rwm</c>.</summary>
     public override string ToString() => $"{(Allow ? "allow" : "deny")} {ToV1()}";

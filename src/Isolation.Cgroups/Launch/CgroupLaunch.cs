@@ -27,9 +27,10 @@ internal sealed class CgroupLaunch
     /// <summary>One hierarchy's directory of the new control group.</summary>
     private sealed record Hierarchy(ImmutableArray<string> Controllers, CgroupMount Mount, bool IsV2)
     {
-        internal string Label { get; } = IsV2 ? "cgroup2" : Controllers[0];
-
         internal Slot Parent { get; } = new("parent-" + (IsV2 ? "cgroup2" : Controllers[0]));
+
+        /// <summary>0 once the directory was made here.</summary>
+        internal Slot Made { get; } = new("made-" + (IsV2 ? "cgroup2" : Controllers[0]));
 
         internal Slot Directory { get; } = new("cgroup-" + (IsV2 ? "cgroup2" : Controllers[0]));
 
@@ -123,10 +124,10 @@ internal sealed class CgroupLaunch
         return IsV1 ? CgroupV1.Adopt(_hierarchies.Where(h => !h.IsV2).Select(h => (h.Controllers, Open(h))), unified) : unified!;
     }
 
-    /// <summary>Removes what a launch that failed has made: the directories whose slots were filled, which only happens after they were made here.</summary>
+    /// <summary>Removes what a launch that failed has made, and nothing of that name that was there before.</summary>
     internal void Undo(ProgramMemory memory, string name)
     {
-        foreach (Hierarchy hierarchy in _hierarchies.Where(h => memory.HasSlot(h.Directory) && memory.SlotValue(h.Directory) >= 0))
+        foreach (Hierarchy hierarchy in _hierarchies.Where(h => memory.SlotValue(h.Made) == 0))
         {
             string path = hierarchy.Mount.MountPoint + CgroupPath.Join([.. CgroupPath.Parts(hierarchy.Mount.Self, "/"), name]);
             // The child that was just reaped is still counted for a moment.
@@ -245,7 +246,7 @@ internal sealed class CgroupLaunch
         return new PlanStep($"create a cgroup ({(hierarchy.IsV2 ? "version 2" : string.Join(", ", hierarchy.Controllers))}) below", $"\"{parent}\"",
         [
             new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, parent, flags) { Result = hierarchy.Parent },
-            new SyscallStep(Syscall.mkdirat, hierarchy.Parent, Name.Argument, StepArgument.Flags(0b111_101_101, "0755")),
+            new SyscallStep(Syscall.mkdirat, hierarchy.Parent, Name.Argument, StepArgument.Flags(0b111_101_101, "0755")) { Result = hierarchy.Made },
             new SyscallStep(Syscall.openat, hierarchy.Parent, Name.Argument, flags) { Result = hierarchy.Directory },
             .. procs,
         ])

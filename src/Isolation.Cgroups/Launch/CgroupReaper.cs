@@ -110,7 +110,7 @@ internal sealed class CgroupReaper
         for (int i = 0; i < directories.Length; i++)
             writer.Add(new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, _parents[i], StepArgument.Flags(directoryFlag, "O_DIRECTORY|O_CLOEXEC")) { Result = directories[i] });
         var parent = new StepRange(0, writer.Count);
-        writer.Add(SealedSteps.Execute(image, [self, _tableSlot, report, .. directories]).Calls.AsSpan());
+        writer.Add(SealedSteps.Execute(image, [self, _tableSlot, report, .. directories], "isolation-reaper").Calls.AsSpan());
         var borrowed = new StepRange(parent.End, writer.Count);
         writer.Add(
             new SyscallStep(Syscall.setsid),
@@ -119,7 +119,8 @@ internal sealed class CgroupReaper
             new SyscallStep(Syscall.close, _tableSlot),
             new SyscallStep(Syscall.chdir, "/"),
             new SyscallStep(Syscall.close_range, 0, 2, 0)); // whoever reads this process's output must not wait for the reaper
-        writer.Add(SealedSteps.ReportReady(report).Calls.AsSpan());
+        // The one that it reports to may be gone already: then there is all the more to do.
+        writer.Add(SealedSteps.ReportReady(report).Calls[0] with { Tolerated = [Errno.EPIPE] });
         writer.Add(new SyscallStep(Syscall.close, report));
         writer.Add(new SyscallStep(Syscall.ppoll, new DataArgument("[{parent, POLLIN}]", [0, 0, 0, 0, 1, 0, 0, 0]) { Slots = [(0, self)] }, 1, StepArgument.Null, StepArgument.Null, 8));
         for (int entry = 0; entry < Entries; entry++)

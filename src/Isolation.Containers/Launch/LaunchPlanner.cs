@@ -282,7 +282,7 @@ internal sealed partial class LaunchPlanner
         {
             foreach (SyscallStep call in entry.Step.Calls)
             {
-                if (call.Result is { } result)
+                if (call is { Result: { } result, Call: not Syscall.mkdirat })
                     yield return result;
                 if (call.Call is Syscall.pipe2 or Syscall.socketpair)
                 {

@@ -8,10 +8,10 @@ namespace Isolation.Linux.Launching;
 internal static class SealedSteps
 {
     /// <summary>Starts the sealed image; what it needs survives, and nothing else does.</summary>
-    internal static PlanStep Execute(Slot file, IEnumerable<Slot> needed) => new("start", "the sealed image",
+    internal static PlanStep Execute(Slot file, IEnumerable<Slot> needed, string name = "isolation") => new("start", "the sealed image",
     [
         .. needed.Select(s => new SyscallStep(Syscall.fcntl, s, StepArgument.Flags(Fcntl.F_SETFD, "F_SETFD"), 0)),
-        new SyscallStep(Syscall.execveat, file, "", StepArgument.StringArray(["isolation"]), StepArgument.StringArray([]), StepArgument.Flags(Fcntl.AT_EMPTY_PATH, "AT_EMPTY_PATH")),
+        new SyscallStep(Syscall.execveat, file, "", StepArgument.StringArray([name]), StepArgument.StringArray([]), StepArgument.Flags(Fcntl.AT_EMPTY_PATH, "AT_EMPTY_PATH")),
     ]);
 
     /// <summary>Tells the parent that every step held: what follows is the program's own doing.</summary>
