@@ -2,6 +2,8 @@ namespace Isolation.Cgroups;
 
 public sealed partial class CgroupV1
 {
+    private const long ChargeBatch = 64 * 4096; // what the kernel charges at once
+
     private const long TicksPerSecond = 100; // USER_HZ, in which cpuacct.stat counts
 
     private protected override void AddStats(CgroupStats stats, CgroupStatKinds kinds)
@@ -68,8 +70,10 @@ public sealed partial class CgroupV1
             stats.Add(directory, "memory.limit_in_bytes", (_, text) => memory.Max = Limit(CgroupV2.Number(text)));
             stats.Add(directory, "memory.memsw.usage_in_bytes", (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
             stats.Add(directory, "memory.failcnt", (_, text) => memory.LimitHits = CgroupV2.Number(text));
-            // Where both limits are the same, that of memory and swap together is the one that is hit.
-            stats.Add(directory, "memory.memsw.failcnt", (_, text) => memory.LimitHits += CgroupV2.Number(text));
+            // Where the limit of memory and swap together is the lower one, it is hit first, and the kernel does not count that: the peak tells.
+            long both = long.MaxValue;
+            stats.Add(directory, "memory.memsw.limit_in_bytes", (_, text) => both = Limit(CgroupV2.Number(text)));
+            stats.Add(directory, "memory.memsw.max_usage_in_bytes", (_, text) => memory.LimitHits += both != long.MaxValue && CgroupV2.Number(text) >= both - ChargeBatch ? 1 : 0);
             stats.Add(directory, "memory.oom_control", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
         }
 

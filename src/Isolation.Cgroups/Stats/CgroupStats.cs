@@ -13,6 +13,7 @@ public sealed class CgroupStats : IDisposable
     internal delegate void Parser(CgroupStats stats, ReadOnlySpan<byte> text);
 
     private readonly List<(LinuxHandle File, string Subject, Parser Parse)> _files = [];
+    private readonly List<string> _paths = [];
     private byte[] _buffer = new byte[8192];
 
     internal CgroupStats()
@@ -77,6 +78,9 @@ public sealed class CgroupStats : IDisposable
             file.Dispose();
     }
 
+    /// <summary>The paths of what is read, for a comparison that reads the same.</summary>
+    internal IEnumerable<string> Files() => _paths;
+
     /// <summary>Adds a file, where the control group has it.</summary>
     internal bool Add(CgroupDirectory? directory, string file, Parser parse)
     {
@@ -85,6 +89,7 @@ public sealed class CgroupStats : IDisposable
         SyscallResult opened = directory.TryOpenFile(file, Fcntl.O_RDONLY);
         if (opened.IsError)
             return false;
+        _paths.Add(directory.MountPoint + directory.Path + "/" + file);
         _files.Add((new LinuxHandle((int)opened.Value), directory.Name(file), parse));
         return true;
     }
@@ -98,7 +103,8 @@ public sealed class CgroupStats : IDisposable
             // PSI switched off at boot or for the control group: as if the file were empty.
             if (part.Errno == Errno.EOPNOTSUPP)
                 return [];
-            part.ThrowIfError("read", subject, "pread64(2)", CgroupHints.ForFile("", part.Errno));
+            if (part.IsError)
+                part.ThrowIfError("read", subject, "pread64(2)", CgroupHints.ForFile("", part.Errno));
             length += (int)part.Value;
             // kernfs gives all of such a file at once, where there is room for it.
             if (length < _buffer.Length)

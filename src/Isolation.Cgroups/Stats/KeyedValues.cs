@@ -41,7 +41,8 @@ public sealed class KeyedValues
     /// <summary>A copy that later readings do not change.</summary>
     public IReadOnlyDictionary<string, long> ToDictionary() => Keys.Select((key, i) => (key, _values[i])).ToDictionary(p => p.key, p => p.Item2);
 
-    internal void Clear() => Count = 0;
+    /// <summary>Forgets what comes after so many keys.</summary>
+    internal void Truncate(int count) => Count = count;
 
     /// <summary>Sets the value at a place; the key that was there before is mostly the same.</summary>
     internal void Set(int at, ReadOnlySpan<byte> key, long value)
@@ -61,7 +62,7 @@ public sealed class KeyedValues
         }
 
         _values[at] = value;
-        Count = at + 1;
+        Count = Math.Max(Count, at + 1);
     }
 
     /// <summary>Reads <c>KEY VALUE</c> lines.</summary>
@@ -69,9 +70,17 @@ public sealed class KeyedValues
     internal void Parse(ReadOnlySpan<byte> text)
     {
         int count = 0;
-        foreach (Range range in text.Split((byte)'\n'))
+        for (int at = 0; at < text.Length;)
         {
-            ReadOnlySpan<byte> line = text[range];
+            if (TryNext(text, ref at, count, (byte)' ', (byte)'\n'))
+            {
+                count++;
+                continue;
+            }
+
+            int end = text[at..].IndexOf((byte)'\n');
+            ReadOnlySpan<byte> line = end < 0 ? text[at..] : text.Slice(at, end);
+            at += line.Length + 1;
             if (line.IsEmpty)
                 continue;
             int blank = line.LastIndexOf((byte)' ');
@@ -83,13 +92,47 @@ public sealed class KeyedValues
         Count = count;
     }
 
+    /// <summary>Takes the next key and number where the key is the one that was there the last time: the usual case, without a search.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="at">Where the key begins; behind the end byte afterwards.</param>
+    /// <param name="place">Which of the keys it should be.</param>
+    /// <param name="separator">The byte between key and number.</param>
+    /// <param name="end">The byte behind the number; the end of the text does as well.</param>
+    internal bool TryNext(ReadOnlySpan<byte> text, ref int at, int place, byte separator, byte end)
+    {
+        if (place >= Count)
+            return false;
+        byte[] key = _encoded[place];
+        ReadOnlySpan<byte> rest = text[at..];
+        if (rest.Length <= key.Length + 1 || rest[key.Length] != separator || !rest.StartsWith(key))
+            return false;
+        int i = key.Length + 1, first = i;
+        long value = 0;
+        for (; i < rest.Length && (uint)(rest[i] - '0') <= 9; i++)
+            value = (value * 10) + (rest[i] - '0');
+        // Longer numbers might not fit; other characters are for the full parser.
+        if (i == first || i - first > 18 || (i < rest.Length && rest[i] != end))
+            return false;
+        _values[place] = value;
+        at += i + 1;
+        return true;
+    }
+
     /// <summary>Reads <c>KEY=VALUE</c> words.</summary>
     internal void ParseWords(ReadOnlySpan<byte> text)
     {
         int count = 0;
-        foreach (Range range in text.Split((byte)' '))
+        for (int at = 0; at < text.Length;)
         {
-            ReadOnlySpan<byte> word = text[range];
+            if (TryNext(text, ref at, count, (byte)'=', (byte)' '))
+            {
+                count++;
+                continue;
+            }
+
+            int end = text[at..].IndexOf((byte)' ');
+            ReadOnlySpan<byte> word = end < 0 ? text[at..] : text.Slice(at, end);
+            at += word.Length + 1;
             if (word.IsEmpty)
                 continue;
             int equals = word.IndexOf((byte)'=');
@@ -103,6 +146,12 @@ public sealed class KeyedValues
 
     internal static long ParseValue(ReadOnlySpan<byte> text)
     {
+        long digits = 0;
+        int i = 0;
+        for (; i < text.Length && i < 18 && (uint)(text[i] - '0') <= 9; i++)
+            digits = (digits * 10) + (text[i] - '0');
+        if (i > 0 && i == text.Length)
+            return digits;
         if (text.SequenceEqual("max"u8))
             return long.MaxValue;
         if (Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length)

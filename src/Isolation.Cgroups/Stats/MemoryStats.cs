@@ -22,7 +22,7 @@ public sealed class MemoryStats
     public long OomKills { get; internal set; }
 
     /// <summary>How often its own limit was reached and nothing could be reclaimed: <c>oom</c> of <c>memory.events</c>; on version 1 <c>memory.failcnt</c>,
-    /// which counts also where something could.</summary>
+    /// which counts also where something could, and 1 more where memory and swap together reached theirs.</summary>
     public long LimitHits { get; internal set; }
 
     /// <summary><c>memory.events</c>: <c>low</c>, <c>high</c>, <c>max</c>, <c>oom</c>, <c>oom_kill</c>, <c>oom_group_kill</c>; on version 1 <c>memory.oom_control</c>.</summary>

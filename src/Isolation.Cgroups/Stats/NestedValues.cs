@@ -59,25 +59,46 @@ public sealed class NestedValues
     /// <summary>Reads version 1's <c>NAME KEY VALUE</c> lines, several for a name; a line with two words is a total.</summary>
     internal void ParseTriples(ReadOnlySpan<byte> text)
     {
-        int count = 0;
+        int count = 0, place = 0;
         ReadOnlySpan<byte> last = default;
-        KeyedValues? row = null;
-        foreach (Range range in text.Split((byte)'\n'))
+        for (int at = 0; at < text.Length;)
         {
-            ReadOnlySpan<byte> line = text[range];
+            // The usual case: the next key of the same name, as the last time.
+            if (count > 0)
+            {
+                int key = at + last.Length + 1;
+                if (key < text.Length && text[key - 1] == ' ' && text[at..].StartsWith(last) && _rows[count - 1].Values.TryNext(text, ref key, place, (byte)' ', (byte)'\n'))
+                {
+                    place++;
+                    at = key;
+                    continue;
+                }
+            }
+
+            int end = text[at..].IndexOf((byte)'\n');
+            ReadOnlySpan<byte> line = end < 0 ? text[at..] : text.Slice(at, end);
+            at += line.Length + 1;
             int first = line.IndexOf((byte)' '), second = line.LastIndexOf((byte)' ');
             if (line.IsEmpty || first == second)
                 continue;
-            if (row is null || !line[..first].SequenceEqual(last))
+            if (count == 0 || !line[..first].SequenceEqual(last))
             {
+                if (count > 0)
+                    _rows[count - 1].Values.Truncate(place);
                 last = line[..first];
-                row = Row(count++, last);
-                row.Clear();
+                Row(count++, last);
+                place = 0;
+                at -= line.Length + 1; // its first key is read as the others are
+                if (_rows[count - 1].Values.Count > 0)
+                    continue;
+                at += line.Length + 1;
             }
 
-            row.Set(row.Count, line[(first + 1)..second], KeyedValues.ParseValue(line[(second + 1)..]));
+            _rows[count - 1].Values.Set(place++, line[(first + 1)..second], KeyedValues.ParseValue(line[(second + 1)..]));
         }
 
+        if (count > 0)
+            _rows[count - 1].Values.Truncate(place);
         Count = count;
     }
 
