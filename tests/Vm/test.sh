@@ -17,10 +17,16 @@ cp "$dotnet/dotnet" "$payload/dotnet/"; cp -r "$dotnet/host" "$payload/dotnet/";
 cp -r "$tests" "$payload/tests"
 {
   echo '#!/bin/sh'
-  # Code is emulated: what compiles less is faster. Time limits of tests are scaled by the factor.
+  # Code is emulated: what compiles less is faster.
   echo 'export DOTNET_ROOT=/mnt/host/dotnet DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0 DOTNET_NOLOGO=1 ISOLATION_TEST_MACHINE=1'
-  printf 'cd /mnt/host/tests && exec /mnt/host/dotnet/dotnet Isolation.Kernel.Tests.dll --no-progress'
-  printf ' %q' "$@"; echo
+  echo 'cd /mnt/host/tests; result=0'
+  printf '/mnt/host/dotnet/dotnet Isolation.Kernel.Tests.dll --no-progress'; printf ' %q' "$@"; echo ' || result=$?'
+  if [ "$mode" != --min ]; then
+    # An ordinary user, to whom systemd delegates a scope.
+    echo 'runuser -u tester -- env XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus HOME=/home/tester \'
+    printf '  systemd-run --user --scope -q -p Delegate=yes /mnt/host/dotnet/dotnet Isolation.Kernel.Tests.dll --no-progress'; printf ' %q' "$@"; echo ' || result=$?'
+  fi
+  echo 'exit $result'
 } > "$payload/run"
 chmod +x "$payload/run"
 bash "$here/run.sh" "$mode" "$payload"

@@ -105,6 +105,26 @@ public class SystemdTests
         Assert.Throws<ArgumentException>(() => SystemdScope.Start("x.service", 1));
     }
 
+    [Fact]
+    public void An_ordinary_user_has_scopes_of_its_own_instance()
+    {
+        Host.NeedsOrdinaryUser();
+        Assert.SkipUnless(SystemdScope.IsAvailable && Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") is not null, "needs a user instance of systemd: the test machine");
+        using Process process = Process.Start("/bin/sleep", "1000");
+        try
+        {
+            using SystemdScope scope = SystemdScope.Start($"isolation-user-{process.Id}.scope", process.Id, CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(48)), user: true);
+            Assert.Equal("50331648\n", scope.Cgroup.Read("memory.max"));
+            Assert.Contains(process.Id, scope.Cgroup.ReadProcesses());
+            scope.Stop();
+            Assert.True(process.WaitForExit(20_000));
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
     private static void NeedsSystemd()
     {
         Host.NeedsRoot();
