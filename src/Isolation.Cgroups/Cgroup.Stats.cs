@@ -94,7 +94,7 @@ public sealed partial class CgroupV2
         if (kinds.HasFlag(CgroupStatKinds.Memory))
         {
             stats.Add(directory, "memory.current", (_, text) => memory.Current = Number(text));
-            stats.Add(directory, "memory.peak", (_, text) => memory.Peak = Number(text));
+            stats.AddPeak(directory, "memory.peak", (_, text) => memory.Peak = Number(text));
             stats.Add(directory, "memory.max", (_, text) => memory.Max = Number(text));
             stats.Add(directory, "memory.swap.current", (_, text) => memory.SwapCurrent = Number(text));
             stats.Add(directory, "memory.swap.peak", (_, text) => memory.SwapPeak = Number(text));

@@ -66,7 +66,7 @@ public sealed partial class CgroupV1
         if (kinds.HasFlag(CgroupStatKinds.Memory))
         {
             stats.Add(directory, "memory.usage_in_bytes", (_, text) => memory.Current = CgroupV2.Number(text));
-            stats.Add(directory, "memory.max_usage_in_bytes", (_, text) => memory.Peak = CgroupV2.Number(text));
+            stats.AddPeak(directory, "memory.max_usage_in_bytes", (_, text) => memory.Peak = CgroupV2.Number(text));
             stats.Add(directory, "memory.limit_in_bytes", (_, text) => memory.Max = Limit(CgroupV2.Number(text)));
             stats.Add(directory, "memory.memsw.usage_in_bytes", (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
             stats.Add(directory, "memory.failcnt", (_, text) => memory.LimitHits = CgroupV2.Number(text));

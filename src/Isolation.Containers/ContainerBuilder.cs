@@ -192,13 +192,9 @@ public sealed class ContainerBuilder : ICgroupControls<ContainerBuilder>
     }
 
     // A device that is mounted is meant to be used.
-    private static ContainerSpec AllowMountedDevices(ContainerSpec spec) => spec.DeviceRules is not null || !spec.Mounts.Any(m => m is DeviceMount) ? spec : spec with
+    private static ContainerSpec AllowMountedDevices(ContainerSpec spec) => spec with
     {
-        DeviceRules =
-        [
-            .. DeviceRule.DockerDefault,
-            .. spec.Mounts.OfType<DeviceMount>().Where(d => Path.Exists(d.Source)).Select(d => DeviceRule.Of(d.Source)),
-        ],
+        MountedDevices = [.. spec.Mounts.OfType<DeviceMount>().Where(d => Path.Exists(d.Source)).Select(d => DeviceRule.Of(d.Source))],
     };
 
     /// <summary>Starts the container.</summary>

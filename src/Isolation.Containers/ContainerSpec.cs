@@ -81,6 +81,9 @@ public sealed record ContainerSpec
     /// <summary>Which devices may be used; null for docker's list, and those of <see cref="DeviceMount"/>s. Enforced where the control group may have device rules.</summary>
     public ImmutableArray<DeviceRule>? DeviceRules { get; init; }
 
+    /// <summary>Rules for the devices that are mounted, by the numbers that they have on this host.</summary>
+    internal ImmutableArray<DeviceRule> MountedDevices { get; init; } = [];
+
     /// <summary>A name, under which its control group is found: <c>isolation-NAME</c>; null for one made up.</summary>
     public string? Name { get; init; }
 

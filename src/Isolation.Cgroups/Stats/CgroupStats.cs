@@ -14,6 +14,7 @@ public sealed class CgroupStats : IDisposable
 
     private readonly List<(LinuxHandle File, string Subject, Parser Parse)> _files = [];
     private readonly List<string> _paths = [];
+    private (LinuxHandle File, string Subject)? _peak;
     private byte[] _buffer = new byte[8192];
 
     internal CgroupStats()
@@ -71,6 +72,19 @@ public sealed class CgroupStats : IDisposable
         Timestamp = Stopwatch.GetTimestamp();
     }
 
+    /// <summary>Begins a new peak of memory: <see cref="MemoryStats.Peak"/> is from now on the most that was in use since this call.</summary>
+    /// <remarks>On version 2 writes to the open <c>memory.peak</c>, which counts for each open file by itself (Linux 6.12): other readers keep theirs. On version 1
+    /// writes 0 to <c>memory.max_usage_in_bytes</c>, for every reader.</remarks>
+    /// <exception cref="LinuxException"><c>EBADF</c> or <c>EINVAL</c>: the kernel cannot reset it, or this user may not write it.</exception>
+    /// <exception cref="InvalidOperationException">Memory is not among what is read, or the kernel has no peak.</exception>
+    public void ResetMemoryPeak()
+    {
+        if (_peak is not var (file, subject))
+            throw new InvalidOperationException("There is no peak of memory to reset: memory was not asked for, or the kernel has no memory.peak (Linux 5.19).");
+        SyscallResult written = FileSyscalls.Write(file, "0"u8);
+        written.ThrowIfError("reset", subject, "write(2)", written.Errno is Errno.EBADF or Errno.EINVAL ? "It can be reset since Linux 6.12, by who may write it." : null);
+    }
+
     /// <summary>Closes the files; the values stay.</summary>
     public void Dispose()
     {
@@ -82,16 +96,24 @@ public sealed class CgroupStats : IDisposable
     internal IEnumerable<string> Files() => _paths;
 
     /// <summary>Adds a file, where the control group has it.</summary>
-    internal bool Add(CgroupDirectory? directory, string file, Parser parse)
+    internal bool Add(CgroupDirectory? directory, string file, Parser parse, uint flags = Fcntl.O_RDONLY)
     {
         if (directory is null)
             return false;
-        SyscallResult opened = directory.TryOpenFile(file, Fcntl.O_RDONLY);
+        SyscallResult opened = directory.TryOpenFile(file, flags);
         if (opened.IsError)
             return false;
         _paths.Add(directory.MountPoint + directory.Path + "/" + file);
         _files.Add((new LinuxHandle((int)opened.Value), directory.Name(file), parse));
         return true;
+    }
+
+    /// <summary>Adds the file of the memory peak, open for writing where that is allowed: the writing resets it.</summary>
+    internal void AddPeak(CgroupDirectory directory, string file, Parser parse)
+    {
+        if (!Add(directory, file, parse, Fcntl.O_RDWR) && !Add(directory, file, parse))
+            return;
+        _peak = (_files[^1].File, _files[^1].Subject);
     }
 
     private ReadOnlySpan<byte> Read(LinuxHandle file, string subject)

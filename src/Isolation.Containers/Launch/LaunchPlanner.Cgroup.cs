@@ -33,7 +33,7 @@ internal sealed partial class LaunchPlanner
     private ImmutableArray<DeviceRule>? ChooseDeviceRules()
     {
         if (_facts.IsPrivileged)
-            return _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : DeviceRule.DockerDefault;
+            return _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
         if (_spec.DeviceRules is not null)
         {
             throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",

@@ -183,6 +183,22 @@ public class LimitTests
     }
 
     [Fact]
+    public void A_new_peak_of_memory_can_be_begun()
+    {
+        using var test = new TestCgroup("peak");
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(200));
+        using CgroupStats stats = test.Group.OpenStats();
+        test.Run("x=$(head -c 20000000 /dev/zero | tr '\\0' x)");
+        stats.Refresh();
+        Assert.InRange(stats.Memory!.Peak, 15 << 20, 200 << 20);
+        stats.ResetMemoryPeak();
+        stats.Refresh();
+        Assert.InRange(stats.Memory.Peak, 0, 10 << 20);
+        using CgroupStats cpu = test.Group.OpenStats(CgroupStatKinds.Cpu);
+        Assert.Throws<InvalidOperationException>(cpu.ResetMemoryPeak);
+    }
+
+    [Fact]
     public void Hugetlb_rdma_and_misc_are_set_where_the_kernel_has_them()
     {
         using var test = new TestCgroup("counting");

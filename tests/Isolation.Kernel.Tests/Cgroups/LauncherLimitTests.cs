@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using Isolation.Cgroups;
+using Isolation.Launcher;
+
+namespace Isolation.Kernel.Tests.Cgroups;
+
+/// <summary>Limits and running containers at the command line.</summary>
+public class LauncherLimitTests
+{
+    private static (int Code, string Output) Launcher(params string[] arguments) =>
+        Host.Run("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), .. arguments]);
+
+    [Fact]
+    public void A_command_that_eats_memory_is_told_to_have_been_killed_by_the_containers_own_limit()
+    {
+        ContainerLimitTests.NeedsOwnCgroup();
+        (int code, string output) = Launcher("run", "--memory", "64m", "--", "sh", "-c", "tail /dev/zero");
+        Assert.Equal(137, code);
+        Assert.Matches(@"isolation: out of memory: the kernel killed 1 of the container's processes by its own limit of 64\.0 MiB \(peak 6[0-9.]+ MiB\)\.", output);
+    }
+
+    [Fact]
+    public async Task Running_containers_are_shown_paused_and_updated()
+    {
+        ContainerLimitTests.NeedsOwnCgroup();
+        Host.NeedsRoot();
+        string name = $"web{Environment.ProcessId}";
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "--init", "--name", name, "--memory", "100m", "--", "sh", "-c", "echo up; while :; do :; done"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+        };
+        using Process process = Process.Start(start)!;
+        try
+        {
+            Assert.Equal("up", await process.StandardOutput.ReadLineAsync());
+            (int code, string output) = Launcher("stats", "--no-stream", name);
+            Assert.Equal(0, code);
+            Assert.Matches($@"NAME +CPU % +MEM USAGE / LIMIT +MEM % +BLOCK I/O +PIDS\n{name} +[0-9]+\.[0-9]+ +[0-9.]+ [KM]iB / 100\.0 MiB", output);
+            Assert.Contains("while :; do :; done", Launcher("top", name).Output);
+            Assert.Equal((0, ""), Launcher("pause", name));
+            Assert.Matches($@"{name} +0\.00 ", Launcher("stats", "--no-stream", name).Output);
+            Assert.Equal((0, ""), Launcher("update", "--memory", "50m", "--cpus=0.5", name));
+            Assert.Equal((0, ""), Launcher("unpause", name));
+            Assert.Contains("/ 50.0 MiB", Launcher("stats", "--no-stream", name).Output);
+            (code, output) = Launcher("pause", "nobody");
+            Assert.Equal(125, code);
+            Assert.Contains($"Running are: {name}.", output);
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    [Fact]
+    public void Dockers_flags_become_limits()
+    {
+        CgroupSettings Parse(params string[] arguments) => RunFlags.Parse([.. arguments, "true"]).Resources.ToSettings();
+        Assert.Equal("""
+            memory.low = 1048576
+            cpu.shares = 512
+            cpuset.cpus = 0-1
+            pids.max = max
+            io.weight = default 5000
+            memory.max = 67108864
+            memory.swap.max = 33554432
+            cpu.max = 20000 50000
+            """, Parse("--memory-reservation", "1m", "--cpu-shares", "512", "--cpuset-cpus", "0-1", "--pids-limit", "-1", "--blkio-weight", "505", "-m", "64m", "--memory-swap", "96m", "--cpu-quota", "20000", "--cpu-period", "50000").ToString());
+        Assert.Equal("memory.max = 1024\nmemory.swap.max = 1024", Parse("-m", "1k").ToString());
+        Assert.Equal("cpu.max = 75000 100000", Parse("--cpus", "0.75").ToString());
+        Assert.Throws<UsageException>(() => Parse("--memory-swap", "1m"));
+        Assert.Throws<UsageException>(() => Parse("--cpus", "1", "--cpu-quota", "20000"));
+        Assert.Throws<UsageException>(() => Parse("--cpu-period", "20000"));
+        Assert.Throws<UsageException>(() => Parse("--blkio-weight", "5"));
+        Assert.Throws<UsageException>(() => Parse("--memory", "lots"));
+    }
+}
