@@ -10,6 +10,9 @@ namespace Isolation.Launcher;
 /// <summary>What the flags of <c>run</c> say.</summary>
 internal sealed record RunOptions
 {
+    /// <summary>Devices without letters of access, which are allowed whole also where there are rules.</summary>
+    private ImmutableArray<DeviceRule> WholeDevices { get; init; } = [];
+
     private ImmutableArray<Func<ContainerBuilder, ContainerBuilder>> Configurations { get; init; } = [];
 
     internal string? Rootfs { get; init; }
@@ -59,8 +62,10 @@ internal sealed record RunOptions
             throw new FormatException($"\"{text}\" is not SRC, SRC:DST or SRC:DST:rwm.");
         DeviceAccess access = hasAccess ? DeviceRule.ParseAccess(parts[^1]) : DeviceAccess.All;
         RunOptions options = AddMount(new DeviceMount(paths[0], paths[^1]));
-        // One that is not there is told by the launch, with its step.
-        return Path.Exists(paths[0]) && HostFacts.Current.IsPrivileged ? options with { DeviceRules = DeviceRules.Add(DeviceRule.Of(paths[0], access)) } : options;
+        // All of it is what the library allows by itself; one that is not there is told by the launch, with its step.
+        if (!Path.Exists(paths[0]))
+            return options;
+        return hasAccess ? options with { DeviceRules = DeviceRules.Add(DeviceRule.Of(paths[0], access)) } : options with { WholeDevices = WholeDevices.Add(DeviceRule.Of(paths[0])) };
     }
 
     internal RunOptions WithNamespace(NamespaceKinds kind, string text)
@@ -99,7 +104,7 @@ internal sealed record RunOptions
         if (Privileged && facts.IsPrivileged)
             builder = builder.WithDeviceRules(DeviceRule.Parse("a *:* rwm"));
         else if (!DeviceRules.IsEmpty)
-            builder = builder.WithDeviceRules(DeviceRule.DockerDefault.Concat(DeviceRules));
+            builder = builder.WithDeviceRules(DeviceRule.DockerDefault.Concat(WholeDevices).Concat(DeviceRules));
         // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
         if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
             builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));

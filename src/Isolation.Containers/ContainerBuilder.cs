@@ -194,7 +194,8 @@ public sealed class ContainerBuilder : ICgroupControls<ContainerBuilder>
     // A device that is mounted is meant to be used.
     private static ContainerSpec AllowMountedDevices(ContainerSpec spec) => spec with
     {
-        MountedDevices = [.. spec.Mounts.OfType<DeviceMount>().Where(d => Path.Exists(d.Source)).Select(d => DeviceRule.Of(d.Source))],
+        // One that is missing or none is told by the launch, with its step.
+        MountedDevices = [.. spec.Mounts.OfType<DeviceMount>().Select(d => DeviceRule.TryOf(d.Source)).OfType<DeviceRule>()],
     };
 
     /// <summary>Starts the container.</summary>

@@ -82,15 +82,20 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
     /// <param name="access">What is allowed.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such file.</exception>
     /// <exception cref="ArgumentException">The file is not a device.</exception>
-    public static DeviceRule Of(string path, DeviceAccess access = DeviceAccess.All)
+    public static DeviceRule Of(string path, DeviceAccess access = DeviceAccess.All) => TryRead(path, access, out SyscallResult result)
+        ?? (result.IsError ? throw new LinuxException("find device", $"\"{path}\"", "openat(2)", result.Errno) : throw new ArgumentException($"\"{path}\" is not a device.", nameof(path)));
+
+    /// <summary>A rule that allows a device by its file; null where that is missing or is no device.</summary>
+    internal static DeviceRule? TryOf(string path) => TryRead(path, DeviceAccess.All, out _);
+
+    private static DeviceRule? TryRead(string path, DeviceAccess access, out SyscallResult result)
     {
-        SyscallResult opened = FileSyscalls.OpenAt(null, path, Fcntl.O_PATH);
-        opened.ThrowIfError("find device", $"\"{path}\"", "openat(2)");
-        using var file = new LinuxHandle((int)opened.Value);
-        FileSyscalls.Stat(file, out FileIdentity identity).ThrowIfError("find device", $"\"{path}\"", "statx(2)");
-        if (!identity.IsDevice)
-            throw new ArgumentException($"\"{path}\" is not a device.", nameof(path));
-        return new(true, identity.IsBlock ? DeviceKind.Block : DeviceKind.Character, identity.RdevMajor, identity.RdevMinor, access);
+        result = FileSyscalls.OpenAt(null, path, Fcntl.O_PATH);
+        if (result.IsError)
+            return null;
+        using var file = new LinuxHandle((int)result.Value);
+        result = FileSyscalls.Stat(file, out FileIdentity identity);
+        return identity.IsDevice ? new(true, identity.IsBlock ? DeviceKind.Block : DeviceKind.Character, identity.RdevMajor, identity.RdevMinor, access) : null;
     }
 
     /// <summary>Reads an access: letters of <c>rwm</c>.</summary>
