@@ -56,8 +56,9 @@ try
     Table($"create in {group.Directories.Count()} hierarchies, limit, delete", rounds, [.. contestants]);
 
     using Cgroup other = Cgroup.Create(path + "-other");
-    int self = Environment.ProcessId;
-    Table("move a process there and back, two writes in each hierarchy", rounds, ("Isolation", () => Time(() =>
+    IEnumerable<string> ProcsOf(Cgroup one) => one.Directories.Select(d => d.MountPoint + d.Path + "/cgroup.procs");
+    using var mover = new Peer(floor, ["move", load.Id.ToString(CultureInfo.InvariantCulture), .. ProcsOf(other), .. ProcsOf(group)]);
+    Table("move a process there and back, two writes in each hierarchy", rounds, ("C", mover.Measure), ("Isolation", () => Time(() =>
     {
         other.AddProcess(load.Id);
         group.AddProcess(load.Id);

@@ -1,4 +1,4 @@
-// The same calls in C. usage: floor stats FILE... | cycle DIRECTORY:FILE=VALUE... | move FILE FILE; reads lines, answers nanoseconds for each.
+// The same calls in C. usage: floor stats FILE... | cycle DIRECTORY:FILE=VALUE... | move PID FILE...; reads lines, answers nanoseconds for each.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -64,8 +64,8 @@ int main(int argc, char **argv)
                 if (rmdir(spec) < 0 && errno != ENOENT) { perror(spec); return 1; }
             }
         } else {
-            write_file(argv[2], "0");
-            write_file(argv[3], "0");
+            for (int i = 3; i < argc; i++)
+                write_file(argv[i], argv[2]);
         }
         printf("%ld\n", now() - begin);
         fflush(stdout);

@@ -38,7 +38,7 @@ internal static class ContainerCommands
         }
         catch (Exception e) when (e is LinuxException or KernelFeatureException or TimeoutException or ArgumentException or FormatException)
         {
-            await Console.Error.WriteLineAsync("isolation: " + e.Message);
+            await Console.Error.WriteLineAsync("isolation: " + RunFlags.Reason(e));
             return Program.Failed;
         }
     }

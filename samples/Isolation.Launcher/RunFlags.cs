@@ -96,8 +96,16 @@ internal static class RunFlags
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
-            throw new UsageException($"The flag {name}: {e.Message}");
+            throw new UsageException($"The flag {name}: {Reason(e)}");
         }
+    }
+
+    /// <summary>The first line, without the runtime's mention of a parameter that the reader knows nothing of.</summary>
+    internal static string Reason(Exception e)
+    {
+        string line = e.Message.Split('\n')[0];
+        int mention = e is ArgumentException ? Math.Max(line.IndexOf(" (Parameter ", StringComparison.Ordinal), line.IndexOf(" Arg_ParamName_Name", StringComparison.Ordinal)) : -1;
+        return mention < 0 ? line : line[..mention];
     }
 
     private static Flag Find(string name)

@@ -73,6 +73,8 @@ public class LauncherLimitTests
         Assert.Throws<UsageException>(() => Parse("--cpus", "1", "--cpu-quota", "20000"));
         Assert.Throws<UsageException>(() => Parse("--cpu-period", "20000"));
         Assert.Throws<UsageException>(() => Parse("--blkio-weight", "5"));
-        Assert.Throws<UsageException>(() => Parse("--memory", "lots"));
+        Assert.Equal("The flag --memory: \"lots\" is not a size such as 512, 64m or 1.5g.", Assert.Throws<UsageException>(() => Parse("--memory", "lots")).Message);
+        Assert.Equal("The flag --cpus: Must be at least 0.01, the kernel's least quota of 1 ms in 100 ms.", Assert.Throws<UsageException>(() => Parse("--cpus", "0.001")).Message);
+        Assert.Equal("The flag --device: \"/etc/passwd\" is not a device.", Assert.Throws<UsageException>(() => Parse("--device", "/etc/passwd")).Message);
     }
 }
