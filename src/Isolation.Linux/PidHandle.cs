@@ -54,5 +54,8 @@ public sealed class PidHandle : LinuxHandle
         return int.Parse(line.AsSpan(4), System.Globalization.CultureInfo.InvariantCulture);
     }
 
+    /// <inheritdoc/>
+    public override string ToString() => "process " + Text(ProcessId);
+
     private static string Text(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -17,7 +17,7 @@ internal static unsafe class DescriptorWatcher
     /// <summary>Calls back once, on the epoll thread, with the watch and what is to be seen; then the watch sleeps until it is armed again or ended.</summary>
     /// <remarks>What has happened since a kernfs file was last read is seen at once: nothing is missed between a read and the arming.</remarks>
     /// <returns>The watch, for <see cref="Rearm"/> and <see cref="End"/>.</returns>
-    internal static long Begin(LinuxHandle file, uint events, string subject, Action<long, uint> happened)
+    internal static long Begin(LinuxHandle file, uint events, object subject, Action<long, uint> happened)
     {
         long watch;
         lock (s_gate)
@@ -33,7 +33,7 @@ internal static unsafe class DescriptorWatcher
         {
             lock (s_gate)
                 s_watched.Remove(watch);
-            result.ThrowIfError("watch", subject, "epoll_ctl(2)");
+            result.ThrowIfError("watch", subject.ToString()!, "epoll_ctl(2)");
         }
 
         return watch;

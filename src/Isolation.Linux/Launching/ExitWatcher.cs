@@ -1,4 +1,3 @@
-using System.Globalization;
 using Isolation.Linux.Events;
 using Isolation.Linux.Syscalls;
 
@@ -9,7 +8,7 @@ internal static class ExitWatcher
 {
     /// <summary>Calls back on the watcher's thread once the process has ended and was reaped; the handle stays open.</summary>
     internal static void Watch(PidHandle process, Action<ExitStatus> ended) =>
-        DescriptorWatcher.Begin(process, DescriptorWatcher.EPOLLIN, "process " + process.ProcessId.ToString(CultureInfo.InvariantCulture), (watch, _) =>
+        DescriptorWatcher.Begin(process, DescriptorWatcher.EPOLLIN, process, (watch, _) =>
         {
             DescriptorWatcher.End(watch);
             ended(WaitSyscalls.Reap(process.Descriptor, block: true) ?? default);
