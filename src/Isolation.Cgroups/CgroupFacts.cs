@@ -46,16 +46,23 @@ public sealed record CgroupFacts
     /// <summary>The control group that a program moves itself to, so that its own may have controllers enabled for those of its containers.</summary>
     internal const string OwnLeaf = "isolation-own";
 
-    /// <summary>Reads the facts of this host.</summary>
+    /// <summary>Reads the facts of this host. What cannot be read is an obstacle, not an error.</summary>
     public static CgroupFacts Probe()
     {
         CgroupHierarchies hierarchies = CgroupHierarchies.Read();
-        return hierarchies.Mode switch
+        try
         {
-            CgroupMode.Unified => ProbeV2(hierarchies) with { DelegatedFiles = Delegation.Files },
-            CgroupMode.Hybrid or CgroupMode.Legacy => ProbeV1(hierarchies) with { DelegatedFiles = Delegation.Files },
-            _ => new CgroupFacts { Obstacle = "no control groups are mounted", Remedy = "Mount cgroup2 on /sys/fs/cgroup." },
-        };
+            return hierarchies.Mode switch
+            {
+                CgroupMode.Unified => ProbeV2(hierarchies) with { DelegatedFiles = Delegation.Files },
+                CgroupMode.Hybrid or CgroupMode.Legacy => ProbeV1(hierarchies) with { DelegatedFiles = Delegation.Files },
+                _ => new CgroupFacts { Obstacle = "no control groups are mounted", Remedy = "Mount cgroup2 on /sys/fs/cgroup." },
+            };
+        }
+        catch (LinuxException e)
+        {
+            return new CgroupFacts { Hierarchies = hierarchies, Obstacle = e.Message.TrimEnd('.'), Remedy = "Let this process read its own control group, as in an outer container with a cgroup namespace." };
+        }
     }
 
     private static CgroupFacts ProbeV2(CgroupHierarchies hierarchies)
