@@ -71,16 +71,8 @@ internal sealed record ResourceOptions
             throw new FormatException($"\"{text}\" is not PATH:RATE.");
         string device = DeviceNumber.FromPath(text[..colon]).ToString();
         IoMax limit = make(ByteSize.Parse(text[(colon + 1)..]).Bytes);
-        return this with { Throttles = Throttles.SetItem(device, Merge(Throttles.GetValueOrDefault(device, new IoMax()), limit)) };
+        return this with { Throttles = Throttles.SetItem(device, Throttles.GetValueOrDefault(device, new IoMax()).MergedWith(limit)) };
     }
-
-    private static IoMax Merge(IoMax one, IoMax two) => new()
-    {
-        ReadBytesPerSecond = two.ReadBytesPerSecond ?? one.ReadBytesPerSecond,
-        WriteBytesPerSecond = two.WriteBytesPerSecond ?? one.WriteBytesPerSecond,
-        ReadOperationsPerSecond = two.ReadOperationsPerSecond ?? one.ReadOperationsPerSecond,
-        WriteOperationsPerSecond = two.WriteOperationsPerSecond ?? one.WriteOperationsPerSecond,
-    };
 
     private static ByteSize SizeOrNone(string text) => text == "-1" ? ByteSize.Max : ByteSize.Parse(text);
 

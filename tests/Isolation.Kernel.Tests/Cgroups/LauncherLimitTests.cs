@@ -69,6 +69,7 @@ public class LauncherLimitTests
             """, Parse("--memory-reservation", "1m", "--cpu-shares", "512", "--cpuset-cpus", "0-1", "--pids-limit", "-1", "--blkio-weight", "505", "-m", "64m", "--memory-swap", "96m", "--cpu-quota", "20000", "--cpu-period", "50000").ToString());
         Assert.Equal("memory.max = 1024\nmemory.swap.max = 1024", Parse("-m", "1k").ToString());
         Assert.Equal("cpu.max = 75000 100000", Parse("--cpus", "0.75").ToString());
+        Assert.EndsWith(" rbps=1048576 wiops=7", Parse("--device-read-bps", "/dev/null:1m", "--device-write-iops", "/dev/null:7").ToString());
         Assert.Throws<UsageException>(() => Parse("--memory-swap", "1m"));
         Assert.Throws<UsageException>(() => Parse("--cpus", "1", "--cpu-quota", "20000"));
         Assert.Throws<UsageException>(() => Parse("--cpu-period", "20000"));
