@@ -116,8 +116,8 @@ public sealed record CgroupFacts
         return new CgroupFacts
         {
             Hierarchies = hierarchies,
-            Controllers = hierarchies.V2 is { } v2 && CgroupDirectory.TryOpen(v2.MountPoint, []) is { } root ? ReadAndClose(root, "cgroup.controllers") : [],
-            Enabled = hierarchies.V2 is { } unified && CgroupDirectory.TryOpen(unified.MountPoint, []) is { } top ? ReadAndClose(top, "cgroup.subtree_control") : [],
+            Controllers = hierarchies.V2 is { } v2 && CgroupDirectory.TryOpen(v2.MountPoint, CgroupPath.Parts(v2.Self, "/")) is { } root ? ReadAndClose(root, "cgroup.controllers") : [],
+            Enabled = hierarchies.V2 is { } unified && CgroupDirectory.TryOpen(unified.MountPoint, CgroupPath.Parts(unified.Self, "/")) is { } top ? ReadAndClose(top, "cgroup.subtree_control") : [],
             V1Cpus = cpuset?.Read("cpuset.cpus").Trim() ?? "",
             V1Mems = cpuset?.Read("cpuset.mems").Trim() ?? "",
             HasOnlyBfqWeights = blkio?.Has("blkio.weight") != true,

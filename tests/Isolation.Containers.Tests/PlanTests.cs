@@ -122,6 +122,10 @@ public class PlanTests
         Assert.NotNull(s_builder.AddJoinedNamespaces(NamespaceKinds.Net, 1).Build().Plan(withoutClone3));
         Assert.Throws<KernelFeatureException>(() => new ContainerBuilder(new DirectoryRootfs("/r") { IdMapped = true }).Build().Plan(Root));
         Assert.Throws<KernelFeatureException>(() => new ContainerBuilder(new DirectoryRootfs("/r") { IdMapped = true }).Build().Plan(Ordinary));
+        // Device rules are enforced or refused, never left out in silence; those nobody asked for are left out where nothing can enforce them.
+        HostFacts noDevices = Root with { Cgroups = new CgroupFacts { Hierarchies = CgroupHierarchies.Parse("35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", "4:memory:/\n") } };
+        Assert.Contains("device rules", Assert.Throws<KernelFeatureException>(() => s_builder.WithDeviceRules(DeviceRule.Parse("c 1:3 r")).Build().Plan(noDevices)).Message);
+        Assert.NotNull(s_builder.Build().Plan(noDevices));
         Assert.Throws<SpecException>(() => s_builder.WithTerminal().WithMounts().Build().Plan(Root));
         Assert.Throws<SpecException>(() => s_builder.WithMounts().AddSysctl("net.ipv4.ip_forward", "1").Build().Plan(Root));
         Assert.Throws<SpecException>(() => s_builder.WithUser(70_000, 0).WithUserNamespace(IdMap.Parse("0:5000:10"), IdMap.Parse("0:5000:10")).Build().Plan(Root));

@@ -46,6 +46,8 @@ internal sealed class CgroupLaunch
     internal CgroupLaunch(CgroupFacts facts, string? name, CgroupSettings settings, ImmutableArray<DeviceRule>? devices, (uint User, uint Group)? owner, bool cloneInto)
     {
         (_facts, _settings, _devices, _owner) = (facts, settings, devices, owner);
+        if (devices is not null && facts.Hierarchies.V2 is null && !facts.Hierarchies.V1.ContainsKey("devices"))
+            throw new KernelFeatureException("device rules", "neither version 2 nor the controller devices of version 1 is mounted", "Mount one of them.");
         Name = new CgroupName(name);
         _hierarchies = [.. IsV1 ? V1Hierarchies() : [new Hierarchy([], new CgroupMount(facts.Hierarchies.V2!.MountPoint, facts.Parent), IsV2: true)]];
         _cloneInto = cloneInto && _hierarchies.Any(h => h.IsV2);
@@ -214,17 +216,19 @@ internal sealed class CgroupLaunch
         IEnumerable<string> used = IsV1 ? _settings.Select(s => s.Controller).Where(_facts.Controllers.Contains) : _settings.Select(s => s.Controller).Where(c => c != "cgroup");
         string[] missing = [.. used.Distinct().Except(_facts.Enabled)];
         string[] optional = IsV1 ? [] : [.. s_wanted.Where(_facts.Controllers.Contains).Except(_facts.Enabled).Except(missing)];
-        string path = mount.MountPoint + (_facts.Parent == "/" ? "" : _facts.Parent) + "/cgroup.subtree_control";
+        // On a hybrid host the container's are below this process's own in every hierarchy, version 2's included.
+        string parent = IsV1 ? mount.Self : _facts.Parent;
+        string path = mount.MountPoint + (parent == "/" ? "" : parent) + "/cgroup.subtree_control";
         if (missing.Length > 0)
-            yield return Enable(path, missing, tolerated: []);
+            yield return Enable(path, parent, missing, tolerated: []);
         foreach (string controller in optional)
-            yield return Enable(path, [controller], tolerated: [Errno.EINVAL, Errno.EBUSY, Errno.ENOENT]);
+            yield return Enable(path, parent, [controller], tolerated: [Errno.EINVAL, Errno.EBUSY, Errno.ENOENT]);
     }
 
-    private PlanStep Enable(string path, string[] controllers, ImmutableArray<Errno> tolerated)
+    private PlanStep Enable(string path, string parent, string[] controllers, ImmutableArray<Errno> tolerated)
     {
         string value = string.Join(' ', controllers.Select(c => "+" + c));
-        return new PlanStep($"enable controllers below cgroup \"{_facts.Parent}\":", string.Join(", ", controllers),
+        return new PlanStep($"enable controllers below cgroup \"{parent}\":", string.Join(", ", controllers),
         [
             new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_WRONLY|O_CLOEXEC")) { Result = _file },
             new SyscallStep(Syscall.write, _file, value, value.Length) { Tolerated = tolerated },

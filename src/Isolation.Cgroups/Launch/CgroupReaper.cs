@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
@@ -72,16 +71,6 @@ internal sealed class CgroupReaper
             int entry = Array.IndexOf(reaper._used, false);
             reaper._used[entry] = true;
             return new Registration(reaper, entry);
-        }
-    }
-
-    /// <summary>The reapers that run, for tests.</summary>
-    internal static ImmutableArray<int> ProcessIds
-    {
-        get
-        {
-            lock (s_gate)
-                return [.. s_reapers.Where(r => r._process is not null).Select(r => r._process!.ProcessId)];
         }
     }
 

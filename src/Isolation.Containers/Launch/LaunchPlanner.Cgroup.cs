@@ -28,12 +28,14 @@ internal sealed partial class LaunchPlanner
     // The container's own /dev is made by its own steps; a node alone is of no use.
     private static readonly ImmutableArray<DeviceRule> s_nodes = [.. DeviceRule.DockerDefault.Where(r => r.Access == DeviceAccess.Mknod)];
 
+    private bool CanHaveDeviceRules => _facts.Cgroups.Hierarchies.V2 is not null || _facts.Cgroups.Hierarchies.V1.ContainsKey("devices");
+
     private bool HasController(string name) => _facts.Cgroups.Controllers.Contains(name) || _facts.Cgroups.Hierarchies.V1.ContainsKey(name);
 
     private ImmutableArray<DeviceRule>? ChooseDeviceRules()
     {
         if (_facts.IsPrivileged)
-            return _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
+            return _spec.DeviceRules is null && !CanHaveDeviceRules ? null : _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
         if (_spec.DeviceRules is not null)
         {
             throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",

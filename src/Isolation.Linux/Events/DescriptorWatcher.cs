@@ -5,7 +5,7 @@ namespace Isolation.Linux.Events;
 /// <summary>Waits for every descriptor of the library on one epoll thread, and calls back when something is to be seen there.</summary>
 internal static unsafe class DescriptorWatcher
 {
-    internal const uint EPOLLIN = 1, EPOLLPRI = 2, EPOLLERR = 8, EPOLLHUP = 16;
+    internal const uint EPOLLIN = 1, EPOLLPRI = 2;
 
     private const uint EPOLLONESHOT = 1u << 30, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3, EPOLL_CLOEXEC = 0x80000;
 

@@ -128,6 +128,24 @@ public class EventTests
         Assert.DoesNotContain("survived", output);
     }
 
+    [Fact]
+    public async Task An_out_of_memory_hook_that_only_resumes_leaves_the_kill_to_the_kernel()
+    {
+        TestCgroup.NeedsV1(); // on version 2 the group runs on, slowly
+        using var test = new TestCgroup("hook-resume");
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(16));
+        int asked = 0;
+        await using OomPolicy policy = OomPolicy.Start(test.Group, (_, _) =>
+        {
+            asked++;
+            return ValueTask.FromResult(OomAction.Resume);
+        });
+        Assert.DoesNotContain("survived", test.Run(Allocate).Output);
+        Assert.True(asked >= 1);
+        using CgroupStats stats = test.Group.OpenStats();
+        Assert.True(stats.Memory!.OomKills >= 1);
+    }
+
     private static async Task<List<CgroupEvent>> CollectAsync(IAsyncEnumerable<CgroupEvent> events, string name, long count)
     {
         var seen = new List<CgroupEvent>();

@@ -129,6 +129,23 @@ public class LifetimeTests
     }
 
     [Fact]
+    public void A_process_leads_to_its_group_and_memory_can_be_reclaimed()
+    {
+        TestCgroup.NeedsV2();
+        using var test = new TestCgroup("reclaim");
+        var group = (CgroupV2)test.Group;
+        Assert.False(group.IsPopulated);
+        Process process = test.Start("exec sleep 1000");
+        using (CgroupV2 found = CgroupV2.OpenOf(process.Id))
+            Assert.Equal(group.Path, found.Path);
+        Assert.True(group.IsPopulated);
+        Assert.Equal(Errno.ESRCH, Assert.Throws<LinuxException>(() => CgroupV2.OpenOf(4_000_000)).Errno);
+        group.WithMemoryMax(ByteSize.FromMebibytes(100));
+        LinuxException e = Assert.Throws<LinuxException>(() => group.ReclaimMemory(ByteSize.FromGibibytes(1))); // more than there is
+        Assert.Equal(Errno.EAGAIN, e.Errno);
+    }
+
+    [Fact]
     public void A_delegated_group_is_its_users()
     {
         TestCgroup.NeedsV2();
