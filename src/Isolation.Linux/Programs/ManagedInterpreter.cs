@@ -26,6 +26,17 @@ internal static unsafe class ManagedInterpreter
         }
     }
 
+    /// <summary>Makes one call on the calling thread and returns its result, whatever it is.</summary>
+    internal static SyscallResult Result(SyscallStep step)
+    {
+        var slot = new Slot("result");
+        var writer = new SyscallProgramWriter(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture);
+        writer.Add(step with { Result = slot });
+        using var memory = new ProgramMemory();
+        memory.Load(writer.Build());
+        return Run(memory, 0, 1) is { } failure ? new SyscallResult(-(long)failure.Errno) : new SyscallResult((nint)memory.Int64At(slot));
+    }
+
     /// <summary>Runs a section of a loaded program; null means that every step held.</summary>
     internal static StepFailure? Run(ProgramMemory memory, int first, int end)
     {

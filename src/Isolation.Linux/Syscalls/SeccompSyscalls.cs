@@ -1,0 +1,102 @@
+using Isolation.Linux.Abi;
+
+namespace Isolation.Linux.Syscalls;
+
+/// <summary>The listener of a filter, and the memory and descriptors of the processes that wait at it: seccomp_unotify(2).</summary>
+internal static unsafe class SeccompSyscalls
+{
+    /// <summary>Room for <c>struct seccomp_notif</c>, 80 bytes, which later kernels may extend.</summary>
+    internal const int NotificationSize = 256;
+
+    private const short POLLIN = 1, POLLHUP = 16, POLLERR = 8, POLLNVAL = 32;
+
+    /// <summary>Waits for a call or for the end: 1 a call, 0 nobody is left who could call, or the second descriptor is readable.</summary>
+    internal static SyscallResult WaitForCall(LinuxHandle listener, LinuxHandle stop)
+    {
+        var requests = stackalloc pollfd[2];
+        requests[0] = new pollfd { fd = listener.Descriptor, events = POLLIN };
+        requests[1] = new pollfd { fd = stop.Descriptor, events = POLLIN };
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.ppoll, (nuint)requests, 2, 0, 0, 8);
+        if (result.IsError)
+            return result;
+        if (requests[1].revents != 0)
+            return new SyscallResult(0);
+        return new SyscallResult((requests[0].revents & POLLIN) != 0 ? 1 : 0);
+    }
+
+    /// <summary>Whether a call is waiting, or nobody is left who could call.</summary>
+    internal static (bool HasCall, bool HasEnded) Look(LinuxHandle listener)
+    {
+        var request = new pollfd { fd = listener.Descriptor, events = POLLIN };
+        long* zero = stackalloc long[2];
+        (zero[0], zero[1]) = (0, 0);
+        SyscallResult result = RawSyscall.Invoke(Syscall.ppoll, (nuint)(&request), 1, (nuint)zero, 0, 8);
+        return ((request.revents & POLLIN) != 0, result.IsError || (request.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
+    }
+
+    /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended meanwhile.</summary>
+    internal static SyscallResult Receive(LinuxHandle listener, Span<byte> notification)
+    {
+        notification.Clear(); // the kernel insists
+        fixed (byte* pointer = notification)
+            return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
+    }
+
+    /// <summary>Answers a call.</summary>
+    internal static SyscallResult Send(LinuxHandle listener, ulong id, long value, int error, uint flags)
+    {
+        // struct seccomp_notif_resp { u64 id; s64 val; s32 error; u32 flags; }
+        long* response = stackalloc long[4];
+        (response[0], response[1], response[3]) = ((long)id, value, 0);
+        ((int*)response)[4] = error;
+        ((uint*)response)[5] = flags;
+        return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_SEND, (nuint)response);
+    }
+
+    internal static bool IsValid(LinuxHandle listener, ulong id) =>
+        !RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_ID_VALID, (nuint)(&id)).IsError;
+
+    /// <summary>Puts a copy of a descriptor into the caller. The result is its number there.</summary>
+    internal static SyscallResult AddDescriptor(LinuxHandle listener, ulong id, int source, uint flags, uint target, uint descriptorFlags)
+    {
+        // struct seccomp_notif_addfd { u64 id; u32 flags, srcfd, newfd, newfd_flags; }
+        ulong* request = stackalloc ulong[3];
+        (request[0], request[1], request[2]) = (id, flags | ((ulong)(uint)source << 32), target | ((ulong)descriptorFlags << 32));
+        return RawSyscall.InvokeRestarting(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_ADDFD, (nuint)request);
+    }
+
+    /// <summary>Wakes the caller on this processor: faster where both take turns. Since Linux 6.6; without effect before.</summary>
+    internal static void WakeSynchronously(LinuxHandle listener) =>
+        RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_SET_FLAGS, SeccompAbi.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+
+    internal static SyscallResult ReadMemory(int processId, ulong address, Span<byte> buffer) => Transfer(Syscall.process_vm_readv, processId, address, buffer);
+
+    internal static SyscallResult WriteMemory(int processId, ulong address, ReadOnlySpan<byte> buffer) => Transfer(Syscall.process_vm_writev, processId, address, buffer);
+
+    /// <summary>Takes a copy of a descriptor of another process: pidfd_getfd(2), since Linux 5.6.</summary>
+    internal static SyscallResult GetDescriptor(LinuxHandle process, int descriptor) =>
+        RawSyscall.Invoke(Syscall.pidfd_getfd, RawSyscall.Word(process), (nuint)descriptor, 0);
+
+    /// <summary>Connects a socket to an address in the kernel's form.</summary>
+    internal static SyscallResult Connect(LinuxHandle socket, ReadOnlySpan<byte> address)
+    {
+        fixed (byte* pointer = address)
+            return RawSyscall.Invoke(Syscall.connect, RawSyscall.Word(socket), (nuint)pointer, (nuint)address.Length);
+    }
+
+    private static SyscallResult Transfer(Syscall call, int processId, ulong address, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            ulong* vectors = stackalloc ulong[4];
+            (vectors[0], vectors[1], vectors[2], vectors[3]) = ((ulong)pointer, (ulong)buffer.Length, address, (ulong)buffer.Length);
+            return RawSyscall.Invoke(call, (nuint)processId, (nuint)vectors, 1, (nuint)(vectors + 2), 1, 0);
+        }
+    }
+
+    private struct pollfd
+    {
+        internal int fd;
+        internal short events, revents;
+    }
+}

@@ -1,0 +1,199 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+
+namespace Isolation.Security;
+
+/// <summary>Compiles a filter: rules to a decision diagram over architecture, number and argument words, the diagram to instructions.</summary>
+internal sealed class SeccompCompiler
+{
+    private const int CachedPrograms = 64;
+
+    private static readonly ConcurrentDictionary<string, SeccompProgram> s_programs = new(StringComparer.Ordinal);
+
+    private readonly SeccompFilter _filter;
+    private readonly DecisionDiagram _diagram = new();
+    private readonly DecisionNode _default;
+    private readonly Dictionary<int, double> _weights = [];
+
+    private SeccompCompiler(SeccompFilter filter)
+    {
+        _filter = filter;
+        _default = _diagram.Leaf(filter.DefaultAction);
+    }
+
+    /// <summary>Compiles, or finds what was compiled from the same content.</summary>
+    internal static SeccompProgram Compile(SeccompFilter filter)
+    {
+        string content = filter.ToString();
+        if (s_programs.TryGetValue(content, out SeccompProgram? known))
+            return known;
+        SeccompProgram program = CompileAnew(filter);
+        if (s_programs.Count >= CachedPrograms)
+            s_programs.Clear();
+        return s_programs.GetOrAdd(content, program);
+    }
+
+    internal static SeccompProgram CompileAnew(SeccompFilter filter) => new SeccompCompiler(filter).Compile();
+
+    private SeccompProgram Compile()
+    {
+        DecisionNode root = Root();
+        ImmutableArray<BpfInstruction> instructions = new SeccompAssembler(Weight).Assemble(root);
+        if (instructions.Length > SeccompLimitException.Maximum)
+            throw new SeccompLimitException(instructions.Length, Largest());
+        return new SeccompProgram(instructions);
+    }
+
+    private DecisionNode Root()
+    {
+        DecisionNode foreign = _diagram.Leaf(_filter.ForeignArchitectures);
+        var byAudit = new SortedDictionary<uint, DecisionNode>();
+        foreach (IGrouping<uint, SeccompArchitecture> group in _filter.Architectures.GroupBy(a => a.Audit()))
+            byAudit.Add(group.Key, Numbers([.. group], foreign));
+        var intervals = new List<(uint, DecisionNode)> { (0, foreign) };
+        foreach ((uint audit, DecisionNode numbers) in byAudit)
+        {
+            intervals.Add((audit, numbers));
+            intervals.Add((audit + 1, foreign));
+        }
+
+        return _diagram.Switch(FilterVariable.Architecture, [.. intervals]);
+    }
+
+    /// <summary>The switch over the numbers of the architectures that share the kernel's word: x86-64 and x32.</summary>
+    private DecisionNode Numbers(ImmutableArray<SeccompArchitecture> architectures, DecisionNode foreign)
+    {
+        var decisions = new SortedDictionary<uint, DecisionNode>();
+        foreach (SeccompArchitecture architecture in architectures)
+            AddDecisions(architecture, decisions);
+        var named = new List<(uint, DecisionNode)>(decisions.Count * 2) { (0, _diagram.None) };
+        foreach ((uint number, DecisionNode decision) in decisions)
+        {
+            named.Add((number, decision));
+            if (number != uint.MaxValue)
+                named.Add((number + 1, _diagram.None));
+        }
+
+        return _diagram.Else(_diagram.Switch(FilterVariable.Number, [.. named]), Unnamed(architectures, foreign));
+    }
+
+    /// <summary>What is done with numbers that no rule names.</summary>
+    private DecisionNode Unnamed(ImmutableArray<SeccompArchitecture> architectures, DecisionNode foreign)
+    {
+        bool plain = architectures.Any(a => a != SeccompArchitecture.X32);
+        var intervals = new List<(uint Start, DecisionNode Child)> { (0, plain ? _default : foreign) };
+        foreach (SeccompArchitecture architecture in architectures.Where(a => a != SeccompArchitecture.X32))
+            AddNewer(intervals, architecture, 0);
+        if (architectures[0].Audit() != SeccompArchitecture.X64.Audit())
+            return _diagram.Switch(FilterVariable.Number, [.. intervals]);
+        bool x32 = architectures.Contains(SeccompArchitecture.X32);
+        intervals.Add((SeccompArchitectures.X32Bit, x32 ? _default : foreign));
+        if (x32)
+            AddNewer(intervals, SeccompArchitecture.X32, SeccompArchitectures.X32Bit);
+        // The number -1 is how a tracer skips a call: of no architecture.
+        intervals.Add((uint.MaxValue, plain ? _default : foreign));
+        return _diagram.Switch(FilterVariable.Number, [.. intervals]);
+    }
+
+    private void AddNewer(List<(uint Start, DecisionNode Child)> intervals, SeccompArchitecture architecture, uint first)
+    {
+        if (_filter.NewerSyscalls is not { } newer)
+            return;
+        intervals.Add((SyscallTable.For(architecture).Highest + 1, _diagram.Leaf(newer)));
+        intervals.Add((first + 0x10000, _default));
+    }
+
+    private void AddDecisions(SeccompArchitecture architecture, SortedDictionary<uint, DecisionNode> decisions)
+    {
+        foreach (IGrouping<uint, SeccompRule> rules in _filter.RulesOf(architecture).GroupBy(r => r.Number, r => r.Rule))
+        {
+            DecisionNode decision = _default;
+            // The strictest last, so that it comes first.
+            foreach (SeccompRule rule in rules.Reverse().OrderByDescending(r => r.Action.Kind))
+                decision = _diagram.Else(Match(rule, architecture), decision);
+            decisions.Add(rules.Key, decision);
+        }
+    }
+
+    private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture)
+    {
+        DecisionNode match = _diagram.Yes;
+        foreach (SeccompCondition condition in rule.Conditions)
+            match = _diagram.And(Test(condition, architecture.HasShortArguments()), match);
+        return _diagram.And(match, _diagram.Leaf(rule.Action));
+    }
+
+    private DecisionNode Test(SeccompCondition condition, bool shortArguments)
+    {
+        (DecisionNode yes, DecisionNode no) = (_diagram.Yes, _diagram.None);
+        (uint high, uint low) = ((uint)(condition.Value >> 32), (uint)condition.Value);
+        switch (condition.Comparison)
+        {
+            case SeccompComparison.Equal:
+                return Halves(condition, shortArguments, no, _diagram.Point(FilterVariable.Low(condition.Argument), low, yes, no), no);
+            case SeccompComparison.NotEqual:
+                return Halves(condition, shortArguments, yes, _diagram.Point(FilterVariable.Low(condition.Argument), low, no, yes), yes);
+            case SeccompComparison.LessThan:
+                return Halves(condition, shortArguments, yes, AtLeast(condition.Argument, low, no, yes), no);
+            case SeccompComparison.GreaterOrEqual:
+                return Halves(condition, shortArguments, no, AtLeast(condition.Argument, low, yes, no), yes);
+            case SeccompComparison.LessOrEqual:
+                return Halves(condition, shortArguments, yes, Above(condition.Argument, low, no, yes), no);
+            case SeccompComparison.GreaterThan:
+                return Halves(condition, shortArguments, no, Above(condition.Argument, low, yes, no), yes);
+            default:
+                (uint highMask, uint lowMask) = ((uint)(condition.Mask >> 32), (uint)condition.Mask);
+                DecisionNode rest = lowMask == 0 ? yes : _diagram.Point(FilterVariable.Low(condition.Argument, lowMask), low, yes, no);
+                if (shortArguments)
+                    return high == 0 ? rest : no;
+                return highMask == 0 ? rest : _diagram.Point(FilterVariable.High(condition.Argument, highMask), high, rest, no);
+        }
+    }
+
+    /// <summary>The answer by the high half: below the condition's, the same, above. Of a 32-bit argument it is 0.</summary>
+    private DecisionNode Halves(SeccompCondition condition, bool shortArguments, DecisionNode below, DecisionNode same, DecisionNode above)
+    {
+        uint high = (uint)(condition.Value >> 32);
+        if (shortArguments)
+            return high == 0 ? same : below;
+        FilterVariable variable = FilterVariable.High(condition.Argument);
+        List<(uint, DecisionNode)> intervals = [(0, below), (high, same)];
+        if (high != uint.MaxValue)
+            intervals.Add((high + 1, above));
+        return _diagram.Switch(variable, [.. intervals]);
+    }
+
+    private DecisionNode AtLeast(int argument, uint low, DecisionNode atLeast, DecisionNode below) =>
+        _diagram.Switch(FilterVariable.Low(argument), [(0, below), (low, atLeast)]);
+
+    private DecisionNode Above(int argument, uint low, DecisionNode above, DecisionNode upTo) =>
+        low == uint.MaxValue ? upTo : AtLeast(argument, low + 1, above, upTo);
+
+    /// <summary>How often an interval is taken, for the shape of the tree: by the calls in it that may run.</summary>
+    private double Weight(DecisionNode node, int interval)
+    {
+        DecisionNode child = node.Children[interval];
+        if (node.Variable == FilterVariable.Architecture)
+            return child.IsLeaf ? 0.01 : node.Starts[interval] == SeccompArchitectures.Native.Audit() ? 4 : 1;
+        if (node.Variable != FilterVariable.Number)
+            return MayRun(child) ? 1 : 0.25;
+        if (!MayRun(child))
+            return 0.02;
+        uint start = node.Starts[interval], end = interval + 1 < node.Starts.Length ? node.Starts[interval + 1] : uint.MaxValue;
+        return Math.Min(end - start, 512u);
+    }
+
+    private bool MayRun(DecisionNode node)
+    {
+        if (node.IsLeaf)
+            return node.Action.MayRun;
+        if (_weights.TryGetValue(node.Id, out double known))
+            return known > 0;
+        bool may = node.Children.Any(MayRun);
+        _weights[node.Id] = may ? 1 : 0;
+        return may;
+    }
+
+    private string Largest() => string.Join(", ", _filter.Rules.GroupBy(r => r.Syscall)
+        .OrderByDescending(g => g.Sum(r => r.Conditions.Length)).Take(3).Select(g => $"{g.Key} ({g.Sum(r => r.Conditions.Length)})"));
+}

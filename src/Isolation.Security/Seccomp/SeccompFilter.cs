@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Isolation.Linux;
+
+namespace Isolation.Security;
+
+/// <summary>Which system calls are made and which are refused: an immutable value that prints itself and compiles to a <see cref="SeccompProgram"/>.</summary>
+/// <remarks>The order of rules has no meaning: where several match a call the strictest action holds, as the kernel does with several filters.
+/// A call that no rule matches gets <see cref="DefaultAction"/>. To relax, take rules away by <see cref="Without"/> first. See seccomp(2).</remarks>
+/// <example><code>
+/// SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow)
+///     .Add(SeccompAction.Deny, "ptrace", "@mount")
+///     .Add(SeccompAction.Deny, "ioctl", SeccompCondition.LowEqual(1, 0x5412)); // TIOCSTI
+/// Console.WriteLine(filter.Compile()); // the program, instruction by instruction
+/// </code></example>
+public sealed partial class SeccompFilter
+{
+    private string? _text;
+    private SeccompProgram? _program;
+
+    private SeccompFilter()
+    {
+    }
+
+    private SeccompFilter(SeccompFilter other)
+    {
+        DefaultAction = other.DefaultAction;
+        Architectures = other.Architectures;
+        Rules = other.Rules;
+        ForeignArchitectures = other.ForeignArchitectures;
+        NewerSyscalls = other.NewerSyscalls;
+        Flags = other.Flags;
+        UnknownNames = other.UnknownNames;
+    }
+
+    /// <summary>What is done with a call that no rule matches.</summary>
+    public SeccompAction DefaultAction { get; private init; }
+
+    /// <summary>Whose calls the rules are for; <see cref="ForeignArchitectures"/> decides on those of others.</summary>
+    public ImmutableArray<SeccompArchitecture> Architectures { get; private init; } = [SeccompArchitectures.Native];
+
+    /// <summary>The rules.</summary>
+    public ImmutableArray<SeccompRule> Rules { get; private init; } = [];
+
+    /// <summary>What is done with calls of other architectures: i386's and x32's under an x86-64 filter. They die unless said otherwise, since
+    /// their numbers mean other calls.</summary>
+    public SeccompAction ForeignArchitectures { get; private init; } = SeccompAction.KillProcess;
+
+    /// <summary>What is done with calls that are newer than the table, which no rule can name; null: <see cref="DefaultAction"/>.
+    /// <c>ENOSYS</c> makes libraries fall back to older calls.</summary>
+    public SeccompAction? NewerSyscalls { get; private init; }
+
+    /// <summary>How the filter is loaded.</summary>
+    public SeccompFlags Flags { get; private init; }
+
+    /// <summary>Names of a profile that was read which no table knows: calls of other architectures or of later kernels. They have no rule.</summary>
+    public ImmutableArray<string> UnknownNames { get; private init; } = [];
+
+    /// <summary>A filter without rules.</summary>
+    /// <param name="defaultAction">What is done with every call.</param>
+    public static SeccompFilter Of(SeccompAction defaultAction) => new() { DefaultAction = defaultAction };
+
+    /// <summary>Adds a rule for each call, under one set of conditions.</summary>
+    /// <param name="action">What is done.</param>
+    /// <param name="syscalls">Names, numbers in decimal, or groups of <see cref="SyscallGroup"/> such as <c>@mount</c>.</param>
+    /// <exception cref="ArgumentException">No architecture has a call of that name, or there is no such group.</exception>
+    public SeccompFilter Add(SeccompAction action, params ReadOnlySpan<string> syscalls) => AddAll(action, syscalls, []);
+
+    /// <summary>Adds a rule for one call, for when all conditions hold.</summary>
+    /// <inheritdoc cref="Add(SeccompAction, ReadOnlySpan{string})"/>
+    /// <param name="action">What is done.</param>
+    /// <param name="syscall">A name, number or group.</param>
+    /// <param name="conditions">All must hold.</param>
+    public SeccompFilter Add(SeccompAction action, string syscall, params ReadOnlySpan<SeccompCondition> conditions) =>
+        AddAll(action, [syscall], [.. conditions]);
+
+    /// <summary>Allows calls: <see cref="Add(SeccompAction, ReadOnlySpan{string})"/> with <see cref="SeccompAction.Allow"/>.</summary>
+    /// <inheritdoc cref="Add(SeccompAction, ReadOnlySpan{string})"/>
+    public SeccompFilter Allow(params ReadOnlySpan<string> syscalls) => AddAll(SeccompAction.Allow, syscalls, []);
+
+    /// <summary>Takes every rule of these calls away.</summary>
+    /// <inheritdoc cref="Add(SeccompAction, ReadOnlySpan{string})"/>
+    public SeccompFilter Without(params ReadOnlySpan<string> syscalls)
+    {
+        var names = Expand(syscalls).ToHashSet(StringComparer.Ordinal);
+        return new(this) { Rules = [.. Rules.Where(r => !names.Contains(r.Syscall))] };
+    }
+
+    /// <summary>Replaces what is done with calls that no rule matches.</summary>
+    public SeccompFilter WithDefaultAction(SeccompAction action) => new(this) { DefaultAction = action };
+
+    /// <summary>Replaces the architectures.</summary>
+    /// <exception cref="ArgumentException">None is given, or one twice.</exception>
+    public SeccompFilter WithArchitectures(params ReadOnlySpan<SeccompArchitecture> architectures)
+    {
+        ImmutableArray<SeccompArchitecture> list = [.. architectures];
+        if (list.IsEmpty || list.Distinct().Count() != list.Length)
+            throw new ArgumentException("A filter is for one architecture or several different ones.", nameof(architectures));
+        foreach (SeccompArchitecture architecture in list)
+            architecture.Audit();
+        return new(this) { Architectures = list };
+    }
+
+    /// <summary>Replaces what is done with calls of other architectures.</summary>
+    public SeccompFilter WithForeignArchitectures(SeccompAction action) => new(this) { ForeignArchitectures = action };
+
+    /// <summary>Replaces what is done with calls newer than the table; null treats them as all others.</summary>
+    public SeccompFilter WithNewerSyscalls(SeccompAction? action) => new(this) { NewerSyscalls = action };
+
+    /// <summary>Replaces the flags of loading.</summary>
+    public SeccompFilter WithFlags(SeccompFlags flags) => new(this) { Flags = flags };
+
+    /// <summary>The program for the kernel. Filters with the same content share one.</summary>
+    /// <exception cref="SeccompLimitException">It would be longer than the kernel takes.</exception>
+    public SeccompProgram Compile() => _program ??= SeccompCompiler.Compile(this);
+
+    /// <summary>What the filter does with a call, and why. Computed from the rules, not from the program.</summary>
+    /// <param name="syscall">Name or number in decimal, on the first of <see cref="Architectures"/>.</param>
+    /// <param name="arguments">Up to six; missing ones are 0.</param>
+    /// <exception cref="ArgumentException">The architecture has no such call, or there are more than six arguments.</exception>
+    public SeccompVerdict Explain(string syscall, params ReadOnlySpan<ulong> arguments)
+    {
+        SeccompArchitecture architecture = Architectures[0];
+        uint number = new SeccompRule(syscall, default, []).Number(architecture)
+            ?? throw new ArgumentException($"{architecture} has no system call \"{syscall}\".{Suggestion(syscall)}", nameof(syscall));
+        return Explain(SeccompCall.Of(architecture, number, arguments));
+    }
+
+    /// <inheritdoc cref="Explain(string, ReadOnlySpan{ulong})"/>
+    public SeccompVerdict Explain(SeccompCall call) => SeccompVerdict.Decide(this, call);
+
+    /// <summary>The rules that decide on a number, those of socketcall(2) and ipc(2) included where they stand for a call.</summary>
+    internal IEnumerable<SeccompRule> RulesOf(SeccompArchitecture architecture, uint number) =>
+        RulesOf(architecture).Where(r => r.Number == number).Select(r => r.Rule);
+
+    internal IEnumerable<(uint Number, SeccompRule Rule)> RulesOf(SeccompArchitecture architecture)
+    {
+        foreach (SeccompRule rule in Rules)
+        {
+            if (rule.Number(architecture) is { } number)
+                yield return (number, rule);
+            if (MultiplexedSyscalls.Stand(this, architecture, rule) is { } standIn)
+                yield return standIn;
+        }
+    }
+
+    internal SeccompFilter WithRules(IEnumerable<SeccompRule> rules, IEnumerable<string> unknown) => new(this) { Rules = [.. rules], UnknownNames = [.. unknown] };
+
+    /// <summary>The whole content as text, a rule a line; equal filters have equal texts.</summary>
+    public override string ToString() => _text ??= Write();
+
+    private SeccompFilter AddAll(SeccompAction action, ReadOnlySpan<string> syscalls, ImmutableArray<SeccompCondition> conditions)
+    {
+        var known = Rules.ToHashSet();
+        return new(this) { Rules = Rules.AddRange(Expand(syscalls).Select(name => new SeccompRule(name, action, conditions)).Where(known.Add)) };
+    }
+
+    private static List<string> Expand(ReadOnlySpan<string> syscalls)
+    {
+        var names = new List<string>();
+        foreach (string syscall in syscalls)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(syscall, nameof(syscalls));
+            if (syscall[0] == '@')
+                names.AddRange(SyscallGroup.Named(syscall).Syscalls);
+            else if (SyscallTable.IsKnown(syscall) || uint.TryParse(syscall, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+                names.Add(syscall);
+            else
+                throw new ArgumentException($"\"{syscall}\" is no system call of Linux {SyscallTable.Version}.{Suggestion(syscall)}", nameof(syscalls));
+        }
+
+        return names;
+    }
+
+    private static string Suggestion(string name) => SyscallTable.Nearest(name) is { } near && near != name ? $" Is \"{near}\" meant?" : "";
+
+    private string Write()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"default: {DefaultAction}\n")
+            .Append(CultureInfo.InvariantCulture, $"architectures: {string.Join(", ", Architectures)}; others: {ForeignArchitectures}\n");
+        if (NewerSyscalls is { } newer)
+            text.Append(CultureInfo.InvariantCulture, $"newer than Linux {SyscallTable.Version}: {newer}\n");
+        if (Flags != SeccompFlags.None)
+            text.Append(CultureInfo.InvariantCulture, $"flags: {Flags}\n");
+        foreach (string line in Rules.Select(r => r.ToString()).Order(StringComparer.Ordinal))
+            text.Append(line).Append('\n');
+        return text.ToString();
+    }
+}

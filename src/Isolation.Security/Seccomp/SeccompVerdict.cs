@@ -1,0 +1,35 @@
+using System.Runtime.InteropServices;
+
+namespace Isolation.Security;
+
+/// <summary>What a filter does with a call, and why.</summary>
+/// <param name="Call">The call.</param>
+/// <param name="Action">What is done.</param>
+/// <param name="Rule">The rule that decides; null where none matches.</param>
+/// <param name="Reason">Why, as a sentence.</param>
+public sealed record SeccompVerdict(SeccompCall Call, SeccompAction Action, SeccompRule? Rule, string Reason)
+{
+    internal static SeccompVerdict Decide(SeccompFilter filter, SeccompCall call)
+    {
+        if (call.Architecture is not { } architecture || !filter.Architectures.Contains(architecture))
+            return new(call, filter.ForeignArchitectures, null, $"The filter is for {string.Join(", ", filter.Architectures)}, and refuses the calls of others.");
+        SeccompRule? best = null;
+        int others = 0;
+        foreach (SeccompRule rule in filter.RulesOf(architecture, call.Number))
+        {
+            if (!rule.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
+                others++;
+            else if (best is null || rule.Action.Kind < best.Action.Kind)
+                best = rule;
+        }
+
+        if (best is not null)
+            return new(call, best.Action, best, $"The rule \"{best}\" matches{(others > 0 ? ", other rules of the call do not" : "")}.");
+        if (filter.NewerSyscalls is { } newer && call.Number > SyscallTable.For(architecture).Highest && call.Number < 0x10000 + (call.Number & SeccompArchitectures.X32Bit))
+            return new(call, newer, null, $"The call is newer than Linux {SyscallTable.Version}, the version of the table of calls.");
+        return new(call, filter.DefaultAction, null, others > 0 ? $"None of the call's {others} rules matches the arguments." : "No rule names the call: the default action holds.");
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Call}: {Action}. {Reason}";
+}
