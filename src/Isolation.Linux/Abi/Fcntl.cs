@@ -32,6 +32,8 @@ internal static class Fcntl
 
     internal const uint F_DUPFD_CLOEXEC = 1030;
     internal const uint F_SETFD = 2;
+    internal const uint F_OFD_SETLK = 37;
+    internal const uint F_WRLCK = 1;
     internal const uint F_ADD_SEALS = 1033;
     internal const uint F_GET_SEALS = 1034;
     internal const uint F_SEAL_SEAL = 1;

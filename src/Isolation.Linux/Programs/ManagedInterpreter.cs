@@ -17,6 +17,7 @@ internal static unsafe class ManagedInterpreter
         memory.Load(program);
         if (Run(memory, 0, program.Steps.Length) is not { } failure)
             return;
+        CloseLeft(program, memory, failure.Index);
         int index = failure.Index;
         foreach (PlanStep step in plan)
         {
@@ -24,6 +25,23 @@ internal static unsafe class ManagedInterpreter
                 throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, failure.Errno, hint: step.Hint?.Invoke(failure.Errno));
             index -= step.Calls.Length;
         }
+    }
+
+    /// <summary>Closes what the steps before a failure have opened and not closed.</summary>
+    private static void CloseLeft(SyscallProgram program, ProgramMemory memory, int end)
+    {
+        var open = new HashSet<Slot>();
+        foreach (SyscallStep step in program.Steps.AsSpan(0, end))
+        {
+            if (step is { Call: Syscall.openat or Syscall.openat2 or Syscall.landlock_create_ruleset, Result: { } opened })
+                open.Add(opened);
+            else if (step.Call == Syscall.close && step.Arguments[0] is SlotArgument closed)
+                open.Remove(closed.Slot);
+        }
+
+        // What was skipped, or refused and tolerated, has left no descriptor.
+        foreach (Slot slot in open.Where(s => memory.Int64At(s) > 2))
+            RawSyscall.Invoke(Syscall.close, (nuint)memory.Int64At(slot));
     }
 
     /// <summary>Makes one call on the calling thread and returns its result, whatever it is.</summary>

@@ -24,11 +24,11 @@ internal static unsafe class FileSyscalls
     }
 
     /// <summary>Opens below a directory with the restrictions of openat2(2).</summary>
-    internal static SyscallResult OpenAt2(LinuxHandle directory, string path, uint flags, ulong resolve)
+    internal static SyscallResult OpenAt2(LinuxHandle directory, string path, uint flags, ulong resolve, uint mode = 0)
     {
         ulong* how = stackalloc ulong[3];
         how[0] = flags | Fcntl.O_CLOEXEC;
-        how[1] = 0;
+        how[1] = mode;
         how[2] = resolve;
         fixed (byte* name = new CString(path).Bytes)
             return RawSyscall.Invoke(Syscall.openat2, RawSyscall.Word(directory), (nuint)name, (nuint)how, OpenAt2Abi.open_how_size);
@@ -66,6 +66,15 @@ internal static unsafe class FileSyscalls
     {
         fixed (byte* pointer = buffer)
             return RawSyscall.InvokeRestarting(Syscall.pread64, RawSyscall.Word(file), (nuint)pointer, (nuint)buffer.Length, (nuint)offset);
+    }
+
+    /// <summary>Locks a byte of a file for as long as the open file description lives; false where somebody else has it.</summary>
+    internal static bool TryLockByte(LinuxHandle file, long offset)
+    {
+        // struct flock { short l_type, l_whence; off_t l_start, l_len; pid_t l_pid; }
+        long* request = stackalloc long[4];
+        (request[0], request[1], request[2], request[3]) = (Fcntl.F_WRLCK, offset, 1, 0);
+        return !RawSyscall.Invoke(Syscall.fcntl, RawSyscall.Word(file), Fcntl.F_OFD_SETLK, (nuint)request).IsError;
     }
 
     /// <summary>A counter that another part of the kernel adds to: eventfd(2).</summary>

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Isolation.Linux.Abi;
 using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
@@ -26,12 +28,50 @@ public static class Capabilities
     public static void Drop(CapabilitySet capabilities)
     {
         CapabilityState now = Read();
-        PlanStep? bounding = CapabilitySteps.LimitBounding(now.Bounding.Except(capabilities), now.Bounding);
+        Lower(now, now.Bounding.Except(capabilities), now.Permitted.Except(capabilities), now.Effective.Except(capabilities), now.Inheritable.Except(capabilities));
+    }
+
+    /// <summary>Drops every capability but these from all five sets of the calling thread, for good.</summary>
+    /// <inheritdoc cref="Drop(ReadOnlySpan{Capability})"/>
+    /// <param name="capabilities">What stays, as far as it is there.</param>
+    public static void Keep(CapabilitySet capabilities)
+    {
+        CapabilityState now = Read();
+        Lower(now, now.Bounding.Intersect(capabilities), now.Permitted.Intersect(capabilities), now.Effective.Intersect(capabilities), now.Inheritable.Intersect(capabilities));
+    }
+
+    /// <summary>Sets permitted, effective, inheritable and ambient of the calling thread; the bounding set is limited to the state's.</summary>
+    /// <remarks>Calls capset(2) and prctl(2). Scope: the calling thread and what it starts.</remarks>
+    /// <param name="state">The five sets. Ambient must be in permitted and in inheritable.</param>
+    /// <exception cref="Linux.LinuxException"><c>EPERM</c>: a capability would be gained, or <c>CAP_SETPCAP</c> is missing, which the bounding set needs.</exception>
+    public static void SetForCurrentThread(CapabilityState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        CapabilityState now = Read();
+        var steps = new List<PlanStep>();
+        if (CapabilitySteps.LimitBounding(state.Bounding, now.Bounding) is { } bounding)
+            steps.Add(bounding);
+        steps.Add(CapabilitySteps.Set(state.Permitted, state.Effective, state.Inheritable));
+        // The kernel takes away from the ambient set what is not permitted or inheritable any more.
+        if (state.Ambient != now.Ambient.Intersect(state.Permitted).Intersect(state.Inheritable))
+            steps.Add(CapabilitySteps.SetAmbient(state.Ambient));
+        ManagedInterpreter.Run([.. steps]);
+    }
+
+    /// <summary>The calling thread's securebits: prctl(2) <c>PR_GET_SECUREBITS</c>.</summary>
+    public static Securebits SecurebitsOfCurrentThread => (Securebits)RawSyscall.Invoke(Syscall.prctl, Prctl.PR_GET_SECUREBITS).Value;
+
+    /// <summary>Sets the calling thread's securebits: prctl(2) <c>PR_SET_SECUREBITS</c>. A locked one cannot be changed.</summary>
+    /// <exception cref="Linux.LinuxException"><c>EPERM</c>: <c>CAP_SETPCAP</c> is missing, or a bit is locked.</exception>
+    public static void SetSecurebitsForCurrentThread(Securebits bits) => ManagedInterpreter.Run(CapabilitySteps.SetSecurebits(bits));
+
+    private static void Lower(CapabilityState now, CapabilitySet bounding, CapabilitySet permitted, CapabilitySet effective, CapabilitySet inheritable)
+    {
         // Lowering permitted or inheritable lowers the ambient set with it.
-        PlanStep set = CapabilitySteps.Set(now.Permitted.Except(capabilities), now.Effective.Except(capabilities), now.Inheritable.Except(capabilities));
-        if (bounding is null)
-            ManagedInterpreter.Run(set);
+        PlanStep set = CapabilitySteps.Set(permitted, effective, inheritable);
+        if (CapabilitySteps.LimitBounding(bounding, now.Bounding) is { } limit)
+            ManagedInterpreter.Run(limit, set);
         else
-            ManagedInterpreter.Run(bounding, set);
+            ManagedInterpreter.Run(set);
     }
 }

@@ -68,6 +68,9 @@ public readonly record struct CapabilitySet(ulong Bits)
                 return capability;
         }
 
+        // A number that has no name here: a later kernel's.
+        if (int.TryParse(bare, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 63)
+            return (Capability)number;
         throw new FormatException($"\"{name}\" is not a capability; names are those of capabilities(7), such as NET_BIND_SERVICE.");
     }
 
@@ -85,6 +88,22 @@ public readonly record struct CapabilitySet(ulong Bits)
         }
 
         return name.ToString();
+    }
+
+    /// <summary>Reads a list of names, divided by commas or spaces, in any spelling of <see cref="ParseName"/>; <c>all</c> and <c>none</c> stand for those sets.</summary>
+    /// <exception cref="FormatException">No capability has that name.</exception>
+    public static CapabilitySet Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        CapabilitySet set = None;
+        foreach (string name in text.Split([',', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+        {
+            set = name.Equals("all", StringComparison.OrdinalIgnoreCase) ? set.Union(All)
+                : name.Equals("none", StringComparison.OrdinalIgnoreCase) ? set
+                : set.Add(ParseName(name));
+        }
+
+        return set;
     }
 
     /// <summary>The capabilities in the set, in the order of their numbers.</summary>

@@ -47,6 +47,12 @@ internal static class CapabilitySteps
             .. ambient.Enumerate().Select(c => AmbientCall(Prctl.PR_CAP_AMBIENT_RAISE, "PR_CAP_AMBIENT_RAISE", StepArgument.Flags((ulong)c, CapabilitySet.KernelName(c)))),
         ]);
 
+    internal static PlanStep SetSecurebits(Securebits bits) => new("set the securebits to", bits.ToString(),
+        [new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_SECUREBITS, "PR_SET_SECUREBITS"), StepArgument.Flags((ulong)bits, bits.ToString()))])
+    {
+        Hint = errno => errno == Errno.EPERM ? "It needs CAP_SETPCAP, and the bits that change must not be locked." : null,
+    };
+
     private static SyscallStep AmbientCall(int operation, string name, StepArgument capability) => new(Syscall.prctl,
         StepArgument.Flags(Prctl.PR_CAP_AMBIENT, "PR_CAP_AMBIENT"), StepArgument.Flags((ulong)operation, name), capability, 0, 0);
 

@@ -5,7 +5,7 @@ namespace Isolation.Security;
 public sealed partial class SeccompFilter
 {
     // CLONE_NEW* of linux/sched.h; NEWTIME shares its bit with the exit signal of clone(2), which has no room for it.
-    private const ulong NewNamespaces = 0x7E020000;
+    internal const ulong NewNamespaces = 0x7E020000;
 
     private const ulong AF_VSOCK = 40, AF_ALG = 38;
 

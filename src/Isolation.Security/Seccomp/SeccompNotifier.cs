@@ -128,8 +128,22 @@ public sealed class SeccompNotifier : IDisposable
 
     private void Answer(SeccompNotification call, SeccompReply reply)
     {
-        // A closed listener, and a caller that is gone, need no answer.
-        if (!_listener.IsClosed && !call.Answer(reply).IsError)
-            Interlocked.Increment(ref _answered);
+        // A closed listener, and a caller that is gone, need no answer. The number of the listener is nobody else's while it is held.
+        bool held = false;
+        try
+        {
+            _listener.DangerousAddRef(ref held);
+            if (!call.Answer(reply).IsError)
+                Interlocked.Increment(ref _answered);
+        }
+        catch (ObjectDisposedException)
+        {
+            reply.Descriptor?.Dispose();
+        }
+        finally
+        {
+            if (held)
+                _listener.DangerousRelease();
+        }
     }
 }

@@ -1,0 +1,27 @@
+using System.Globalization;
+
+namespace Isolation.Security;
+
+/// <summary>What is allowed below a path.</summary>
+/// <param name="Path">A file, or a directory with everything below it. Links are followed once, when the ruleset is made.</param>
+/// <param name="Access">What is allowed. Rights that only directories have are left out for a file.</param>
+/// <param name="Optional">Whether a path that does not exist is left out; else it is an error.</param>
+/// <param name="Quiet">Whether refusals there are not logged, as far as <see cref="LandlockRuleset.QuietRights"/> says. ABI 10.</param>
+public sealed record LandlockPathRule(string Path, LandlockFileAccess Access, bool Optional = false, bool Quiet = false)
+{
+    /// <summary>What a rule for a file can allow.</summary>
+    internal const LandlockFileAccess OfFiles = LandlockFileAccess.Execute | LandlockFileAccess.WriteFile | LandlockFileAccess.ReadFile | LandlockFileAccess.Truncate
+        | LandlockFileAccess.IoctlDev | LandlockFileAccess.ResolveUnix;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"\"{Path}\": {new LandlockRights(Access)}{(Optional ? ", if it exists" : "")}{(Quiet ? ", quiet" : "")}";
+}
+
+/// <summary>What is allowed on a port.</summary>
+/// <param name="Port">0 to 65535; 0 stands for a port that the kernel chooses.</param>
+/// <param name="Access">What is allowed.</param>
+public sealed record LandlockPortRule(int Port, LandlockNetAccess Access)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"port {Port}: {new LandlockRights(LandlockFileAccess.None, Access)}");
+}

@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using System.Text;
+
+namespace Isolation.Security;
+
+/// <summary>Which threads a restriction holds for.</summary>
+public enum SandboxScope
+{
+    /// <summary>None: it was not asked for, or cannot be.</summary>
+    None,
+
+    /// <summary>The calling thread, and threads and processes that it starts. Threads that were there before are as they were.</summary>
+    CallingThread,
+
+    /// <summary>Every thread of the process, and what they start.</summary>
+    Process,
+}
+
+/// <summary>What of a policy holds, for which threads, and what is not covered.</summary>
+public sealed record SandboxReport
+{
+    /// <summary>Whom no_new_privs holds for.</summary>
+    public required SandboxScope NoNewPrivileges { get; init; }
+
+    /// <summary>Whom Landlock holds for.</summary>
+    public required SandboxScope Landlock { get; init; }
+
+    /// <summary>What Landlock enforces, and what this kernel cannot.</summary>
+    public required LandlockReport LandlockRights { get; init; }
+
+    /// <summary>Whom the filter holds for.</summary>
+    public required SandboxScope Seccomp { get; init; }
+
+    /// <summary>Whom the loss of capabilities holds for.</summary>
+    public required SandboxScope Capabilities { get; init; }
+
+    /// <summary>What is not covered, a sentence each; empty where all holds for the whole process.</summary>
+    public required ImmutableArray<string> NotCovered { get; init; }
+
+    /// <summary>Whether all that was asked for holds for every thread.</summary>
+    public bool IsComplete => NotCovered.IsEmpty;
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.Append("no_new_privs: ").Append(Text(NoNewPrivileges)).Append('\n')
+            .Append("Landlock: ").Append(Text(Landlock)).Append("; enforced ").Append(LandlockRights.Enforced).Append('\n')
+            .Append("seccomp: ").Append(Text(Seccomp)).Append('\n')
+            .Append("capabilities: ").Append(Text(Capabilities)).Append('\n');
+        foreach (string line in NotCovered)
+            text.Append("not covered: ").Append(line).Append('\n');
+        return text.ToString();
+    }
+
+    private static string Text(SandboxScope scope) => scope switch
+    {
+        SandboxScope.Process => "all threads",
+        SandboxScope.CallingThread => "the calling thread and what it starts",
+        _ => "not in force",
+    };
+}
