@@ -58,6 +58,10 @@ internal static class RunCommand
 
             if (result.Limits.HasFlag(ContainerLimits.Pids))
                 await TellAsync($"the limit of processes was reached: {result.Usage!.RefusedForks} forks were refused.");
+            foreach (SeccompDenial denial in result.Denials)
+                await TellAsync($"the seccomp filter refused {denial}. {denial.Verdict.Reason}");
+            if (result.KilledBySeccomp && result.Denials.IsEmpty)
+                await TellAsync("the command was killed by its seccomp filter (SIGSYS); --security-opt seccomp-report=on tells for which call.");
             return result.Status.ShellCode;
         }
     }

@@ -34,7 +34,7 @@ internal static class RunFlags
         new("--cap-add", "CAP", "add a capability, or ALL", (o, v) => o with { AddedCapabilities = o.AddedCapabilities.Add(v) }),
         new("--cap-drop", "CAP", "drop a capability, or ALL", (o, v) => o with { DroppedCapabilities = o.DroppedCapabilities.Add(v) }),
         new("--privileged", null, "all capabilities, nothing masked or read-only, set-user-ID works", (o, _) => o with { Privileged = true }),
-        new("--security-opt", "no-new-privileges[=false]", "whether set-user-ID programs work (default: they do not)", ApplySecurityOption),
+        new("--security-opt", "NAME[=VALUE]", SecurityOptions.Known, (o, v) => o with { Security = o.Security.Add(v) }),
         new("--sysctl", "NAME=VALUE", "kernel setting of the container's namespaces", (o, v) => o.Configure(b => b.AddSysctl(Pair(v, "--sysctl").Key, Pair(v, "--sysctl").Value))),
         new("--ulimit", "NAME=SOFT[:HARD]", "resource limit", (o, v) => o.Configure(b => b.AddRlimit(Rlimit.Parse(v)))),
         new("--oom-score-adj", "N", "-1000 to 1000", (o, v) => o.Configure(b => b.WithOomScoreAdj(Number(v, "--oom-score-adj")))),
@@ -166,13 +166,6 @@ internal static class RunFlags
         "auto" => builder.WithUserNamespace(UserNamespaceMode.Auto),
         "host" => builder.WithUserNamespace(UserNamespaceMode.Host),
         _ => builder.WithUserNamespace(IdMap.Parse(text), IdMap.Parse(text)),
-    };
-
-    private static RunOptions ApplySecurityOption(RunOptions options, string text) => text switch
-    {
-        "no-new-privileges" or "no-new-privileges=true" or "no-new-privileges:true" => options with { NoNewPrivileges = true },
-        "no-new-privileges=false" or "no-new-privileges:false" => options with { NoNewPrivileges = false },
-        _ => throw new FormatException($"\"{text}\" is not built yet; what there is: no-new-privileges."),
     };
 
     private static ContainerBuilder ParseEnvironment(ContainerBuilder builder, string text)

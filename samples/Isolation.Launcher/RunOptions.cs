@@ -27,7 +27,7 @@ internal sealed record RunOptions
 
     internal bool Privileged { get; init; }
 
-    internal bool? NoNewPrivileges { get; init; }
+    internal SecurityOptions Security { get; init; } = new();
 
     internal NamespaceKinds SharedWithHost { get; init; }
 
@@ -89,9 +89,10 @@ internal sealed record RunOptions
             .WithReadOnlyRoot(ReadOnly)
             .WithNamespacesSharedWithHost(SharedWithHost)
             .WithCapabilities(ChooseCapabilities(facts))
-            .WithNoNewPrivileges(NoNewPrivileges ?? !Privileged)
+            .WithNoNewPrivileges(Security.NoNewPrivileges ?? !Privileged)
             .WithTerminal(Terminal)
             .WithStepTimes(Times);
+        builder = Security.Apply(builder, Privileged, ChooseCapabilities(facts));
         if (!SharedWithHost.HasFlag(NamespaceKinds.Uts))
             builder = builder.WithHostName(HostName);
         if (!Terminal)

@@ -16,7 +16,7 @@ namespace Isolation.Containers;
 ///     .StartAsync();
 /// ContainerResult result = await process.WaitAsync();
 /// </code></example>
-public sealed class ContainerBuilder : ICgroupControls<ContainerBuilder>
+public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
 {
     private readonly ContainerSpec _spec;
 

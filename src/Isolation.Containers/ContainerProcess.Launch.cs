@@ -55,12 +55,14 @@ public sealed partial class ContainerProcess
                 container._registration?.Write(_cgroupName);
             if (container.Plan.DeviceProgram is { } devices)
                 devices.Attach(memory.SlotValue(container.Plan.Slots.Cgroup!.UnifiedDirectory));
+            container.ListenForCalls(memory);
         }
 
         internal override void Undo(ProgramMemory memory)
         {
             container.Plan.Slots.Cgroup?.Undo(memory, _cgroupName);
             container._registration?.Erase();
+            container.StopListening();
         }
 
         internal override void OnStarted(PidHandle process, ProgramMemory memory) => container.OnStarted(process, memory, _begin, _cgroupName);

@@ -150,7 +150,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     /// <summary>Called by whoever reaped it.</summary>
     private void OnEnded(ExitStatus status)
     {
-        if (Plan.Slots.OwnsPid && Cgroup is null)
+        if (Plan.Slots.OwnsPid && Cgroup is null && _notifier is null)
             Complete(status);
         else
             ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterCleanup(ended.Status), (Container: this, Status: status), preferLocal: false);
@@ -170,7 +170,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     }
 
     private void Complete(ExitStatus status) =>
-        _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)) { Usage = _usage });
+        _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)) { Usage = _usage, Denials = EndListening() });
 
     private void EnsureWatched()
     {

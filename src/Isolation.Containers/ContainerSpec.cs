@@ -51,6 +51,9 @@ public sealed record ContainerSpec
     /// <summary>Whether set-user-ID programs and file capabilities are without effect.</summary>
     public bool NoNewPrivileges { get; init; } = true;
 
+    /// <summary>Filters, rulesets and labels that restrict the program, and how it is scheduled.</summary>
+    public SecuritySettings Security { get; init; } = new();
+
     /// <summary>The capabilities of the program.</summary>
     public CapabilityState Capabilities { get; init; } = ContainerDefaults.Capabilities;
 

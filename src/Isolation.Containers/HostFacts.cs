@@ -78,6 +78,9 @@ public sealed record HostFacts
     /// <summary>The active security modules, from /sys/kernel/security/lsm; empty where that cannot be read.</summary>
     public ImmutableArray<string> SecurityModules { get; init; } = [];
 
+    /// <summary>The version of the kernel's Landlock; 0 where there is none.</summary>
+    public int LandlockAbi { get; init; }
+
     /// <summary>The directories and links in the host's root directory.</summary>
     public ImmutableArray<HostRootEntry> RootEntries { get; init; } = [];
 
@@ -109,7 +112,8 @@ public sealed record HostFacts
             HasClone3 = CloneSupport.HasClone3,
             Cgroups = CgroupFacts.Probe(),
             RootEntries = HostRootEntry.Read(),
-            SecurityModules = ReadLine("/sys/kernel/security/lsm") is { } lsm ? [.. lsm.Split(',')] : [],
+            SecurityModules = Security.SecurityModules.Active,
+            LandlockAbi = Landlock.Abi,
         };
     }
 
@@ -131,6 +135,8 @@ public sealed record HostFacts
                     : "Only one id can be mapped. For ranges: install the package uidmap, and add a line USER:100000:65536 to /etc/subuid and /etc/subgid."),
             new("clone3", HasClone3, HasClone3 ? "works" : "refused; clone(2) is used", null),
             new("control groups", Cgroups.Obstacle is null, Cgroups.Obstacle is { } blocked ? $"{Cgroups.Mode}; {blocked}" : $"{Cgroups.Mode}; {CgroupControllers}", Cgroups.Remedy),
+            new("Landlock", LandlockAbi > 0, LandlockAbi > 0 ? string.Create(CultureInfo.InvariantCulture, $"ABI {LandlockAbi}") : "not active",
+                LandlockAbi > 0 ? null : "Have landlock in the list of the kernel's command line: lsm=landlock,..."),
             new("security modules", true, SecurityModules.IsEmpty ? "unknown" : string.Join(", ", SecurityModules), null),
         ];
     }

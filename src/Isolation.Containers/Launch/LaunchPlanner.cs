@@ -25,6 +25,7 @@ internal sealed partial class LaunchPlanner
     private readonly StreamSteps _streams;
     private readonly LaunchForm _form;
     private readonly CgroupLaunch? _cgroup;
+    private readonly ListenerSteps? _listener;
     private readonly Slot _parentThread = new("parent-thread"), _root = new("root"), _sealedFile = new("sealed-image"), _report = new("report");
     private readonly Slot _readyRead = new("ready-read"), _readyWrite = new("ready-write"), _goRead = new("go-read"), _goWrite = new("go-write");
     private readonly Slot _pooledNet = new("pooled-net");
@@ -53,6 +54,7 @@ internal sealed partial class LaunchPlanner
             staged ? new Slot("staging") : null);
         _form = ChooseForm();
         _cgroup = ChooseCgroup();
+        _listener = NotifiedFilter is null ? null : new ListenerSteps();
     }
 
     private bool Barrier => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
@@ -91,6 +93,7 @@ internal sealed partial class LaunchPlanner
                 "Allow clone3 in the seccomp filter of the outer container.");
         }
 
+        RequirePossibleSecurity();
         CapabilitySet missing = _userNamespace.IsNew || _join.JoinsUser ? CapabilitySet.None : _spec.Capabilities.Permitted.Except(_facts.Capabilities);
         if (!missing.IsEmpty)
         {
@@ -109,7 +112,8 @@ internal sealed partial class LaunchPlanner
     /// <summary>In memory unless the workload could write this program's file, joins something, or needs a process of its own to start from.</summary>
     private LaunchForm ChooseForm()
     {
-        bool needsOwnProcess = _spec.Init || _join.Any;
+        // Memory that is shared with this process must not get a setting that this process could not live with.
+        bool needsOwnProcess = _spec.Init || _join.Any || _spec.Security.DenyWriteExecute;
         // An ordinary user's ids cannot be changed in shared memory without making this process undumpable to itself.
         bool changesIds = _userNamespace is { IsNew: true, Writer: IdMapWriter.Helpers };
         bool reachesExecutable = _userNamespace.IsNew
@@ -131,6 +135,8 @@ internal sealed partial class LaunchPlanner
             Add(StepSide.Parent, _join.Open());
         if (_terminal is not null)
             Add(StepSide.Parent, _terminal.OpenSocket());
+        if (_listener is not null)
+            Add(StepSide.Parent, _listener.OpenSocket());
         Add(StepSide.Parent, _streams.Open());
         Add(StepSide.Parent, new PlanStep("create the process in", _join.NeedsClone ? "this process's namespaces" : NamespaceNames(NewNamespaces), []));
         if (Barrier)
@@ -209,6 +215,7 @@ internal sealed partial class LaunchPlanner
         if (!_spec.CreateWorkingDirectory)
             Add(Inside, ProcessSteps.WorkingDirectory(_spec.WorkingDirectory, create: false, _mounts.Paths));
         Add(Inside, _spec.Rlimits.Select(r => r.Step));
+        AddSchedulingSteps();
     }
 
     // Credentials after all that needs privileges; the init forks with the program's own credentials; the program's streams and
@@ -217,7 +224,11 @@ internal sealed partial class LaunchPlanner
     {
         CapabilitySet present = _userNamespace.IsNew || _join.JoinsUser ? _facts.KnownCapabilities : _facts.Bounding;
         bool changeIds = _userNamespace.CanChangeIds && (_userNamespace.IsNew || _join.JoinsUser || _facts.Capabilities.Contains(Capability.Setuid));
+        if (FiltersBeforeCredentials)
+            AddFilterSteps();
         Add(Inside, CredentialSteps.Become(_user, _spec.Capabilities, present, changeIds, _join.JoinsUser));
+        if (_spec.Security.NewSessionKeyring)
+            Add(Inside, SessionKeyring.Join(tolerant: true));
         if (_spec.NoNewPrivileges)
             Add(Inside, NoNewPrivileges.Step);
         if (_spec.Init)
@@ -231,11 +242,14 @@ internal sealed partial class LaunchPlanner
         Add(Inside, _terminal is null ? _streams.Connect() : [_terminal.Connect()]);
         Add(Inside, LifeStep);
         Add(Inside, ProcessSteps.Umask(_spec.Umask ?? 0b000_010_010));
+        AddLabelSteps();
         if (_form != LaunchForm.InMemory)
             Add(Inside, SealedSteps.ReportReady(_report));
         Add(Inside, ProcessSteps.CloseOthers());
         Add(Inside, _streams.Pass());
         Add(Inside, ProcessSteps.ResetSignals());
+        if (!FiltersBeforeCredentials)
+            AddFilterSteps();
         Add(Inside, ProcessSteps.Execute(_spec.Command, Variables()));
     }
 
@@ -270,10 +284,11 @@ internal sealed partial class LaunchPlanner
         ChangesDumpable: _form == LaunchForm.InMemory && (_user.UserId != 0 || _userNamespace.IsNew),
         OwnsPid: Owns(NamespaceKinds.Pid),
         MinimumDescriptor: _streams.FirstFree,
-        _cgroup);
+        _cgroup,
+        _listener?.Receive);
 
     private IEnumerable<Slot> Kept =>
-        [.. _streams.Kept, .. _cgroup?.Directories ?? [], .. _terminal is null ? [] : new[] { _terminal.Receive }, .. _join.NeedsClone ? [_join.IdRead] : Array.Empty<Slot>()];
+        [.. _streams.Kept, .. _cgroup?.Directories ?? [], .. _terminal is null ? [] : new[] { _terminal.Receive }, .. _listener is null ? [] : new[] { _listener.Receive }, .. _join.NeedsClone ? [_join.IdRead] : Array.Empty<Slot>()];
 
     /// <summary>Every slot that a parent step fills with a descriptor.</summary>
     private IEnumerable<Slot> OpenedByParent()

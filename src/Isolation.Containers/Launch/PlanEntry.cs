@@ -28,7 +28,8 @@ internal sealed record LaunchSlots(
     bool ChangesDumpable,
     bool OwnsPid,
     int MinimumDescriptor,
-    CgroupLaunch? Cgroup);
+    CgroupLaunch? Cgroup,
+    Slot? SeccompSocket);
 
 internal static class PlanEntries
 {

@@ -37,7 +37,7 @@ internal sealed class TerminalSteps
             new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCSPTLCK, "TIOCSPTLCK"), StepArgument.Words("[0]", 0)),
             new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCGPTPEER, "TIOCGPTPEER"), StepArgument.Flags(Flags, "O_RDWR|O_NOCTTY|O_CLOEXEC")) { Result = _slave },
             .. user.UserId == 0 ? (ImmutableArray<SyscallStep>)[] : [new SyscallStep(Syscall.fchown, _slave, user.UserId, StepArgument.Flags(uint.MaxValue, "-1"))],
-            new SyscallStep(Syscall.sendmsg, _send, Message(), 0),
+            new SyscallStep(Syscall.sendmsg, _send, DescriptorMessage.Of(_master), 0),
             new SyscallStep(Syscall.mknodat, dev, "console", StepArgument.Flags(Fcntl.S_IFREG | 0b110_010_000, "S_IFREG|0620"), 0),
             MountCalls.CloneTree(_slave, "", console),
             MountCalls.AttachAt(console, dev, "console"),
@@ -50,14 +50,4 @@ internal sealed class TerminalSteps
         new SyscallStep(Syscall.ioctl, _slave, StepArgument.Flags(TIOCSCTTY, "TIOCSCTTY"), 0),
         .. Enumerable.Range(0, 3).Select(i => new SyscallStep(Syscall.dup3, _slave, i, 0)),
     ]);
-
-    // struct msghdr { name, namelen, iov, iovlen, control, controllen, flags } with one SCM_RIGHTS message whose descriptor is the slot
-    private DataArgument Message()
-    {
-        var control = (DataArgument)StepArgument.Words("", 20, 1 | 1ul << 32, 0);
-        control = control with { Slots = [(16, _master)] };
-        StepArgument vector = ((DataArgument)StepArgument.Words("", 0, 1)) with { Pointers = [(0, StepArgument.Bytes([0], ""))] };
-        var header = (DataArgument)StepArgument.Words($"{{control=[SCM_RIGHTS {_master}]}}", 0, 0, 0, 1, 0, 24, 0);
-        return header with { Pointers = [(16, vector), (32, control)] };
-    }
 }

@@ -46,29 +46,33 @@ internal static class LandlockSteps
         uint flags = rule.Quiet ? LandlockAbi.LANDLOCK_ADD_RULE_QUIET : 0;
         LandlockFileAccess ofFiles = access & LandlockPathRule.OfFiles;
         // A file takes no rights that only directories have: then those that it takes are tried, where there are any.
-        var add = ImmutableArray.CreateBuilder<SyscallStep>();
-        add.Add(new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, rule.Path, StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC, "O_PATH|O_CLOEXEC"))
-        {
-            Result = path,
-            Tolerated = rule.Optional ? [Errno.ENOENT, Errno.ENOTDIR] : [],
-            SkipOnTolerated = (sbyte)(rule.Optional ? (ofFiles == access ? 2 : ofFiles == 0 ? 2 : 3) : 0),
-        });
+        var calls = ImmutableArray.CreateBuilder<SyscallStep>();
+        SyscallStep close = new(Syscall.close, path);
         if (ofFiles == access)
-            add.Add(Add(ruleset, path, access, flags));
+            calls.AddRange(Add(ruleset, path, access, flags), close);
         else if (ofFiles == 0)
-            add.Add(Add(ruleset, path, access, flags) with { Tolerated = [Errno.EINVAL] });
+            calls.AddRange(Add(ruleset, path, access, flags) with { Tolerated = [Errno.EINVAL] }, close);
         else
         {
-            add.Add(Add(ruleset, path, access, flags) with { Tolerated = [Errno.EINVAL], SkipOnSuccess = 1 });
-            add.Add(Add(ruleset, path, ofFiles, flags));
+            Slot again = new("path");
+            calls.AddRange(
+                Add(ruleset, path, access, flags) with { Tolerated = [Errno.EINVAL], SkipOnSuccess = 3 },
+                Open(rule.Path, again),
+                Add(ruleset, again, ofFiles, flags),
+                new SyscallStep(Syscall.close, again),
+                close);
         }
 
-        add.Add(new SyscallStep(Syscall.close, path));
-        return new PlanStep($"allow {new LandlockRights(access)} below", $"\"{rule.Path}\"", add.ToImmutable())
+        SyscallStep open = Open(rule.Path, path);
+        calls.Insert(0, rule.Optional ? open with { Tolerated = [Errno.ENOENT, Errno.ENOTDIR], SkipOnTolerated = (sbyte)calls.Count } : open);
+        return new PlanStep($"allow {new LandlockRights(access)} below", $"\"{rule.Path}\"", calls.ToImmutable())
         {
             Hint = errno => errno == Errno.ENOENT ? "A path that need not exist can be allowed if it exists." : null,
         };
     }
+
+    private static SyscallStep Open(string path, Slot file) =>
+        new(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC, "O_PATH|O_CLOEXEC")) { Result = file };
 
     // struct landlock_path_beneath_attr { u64 allowed_access; s32 parent_fd; } packed
     private static SyscallStep Add(Slot ruleset, Slot path, LandlockFileAccess access, uint flags)

@@ -38,11 +38,13 @@ public sealed record SandboxPolicy
     /// <summary>Allows what a CLR and its class library read: the runtime, the program's own directory, shared libraries, time zones, certificates, /proc, the control group, random numbers.</summary>
     public SandboxPolicy Runtime()
     {
-        string runtime = Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(typeof(object).Assembly.Location)))) ?? "/usr/share/dotnet";
+        // RUNTIME/shared/Microsoft.NETCore.App/VERSION/
+        string runtime = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+        string program = Path.GetDirectoryName(Environment.ProcessPath) ?? AppContext.BaseDirectory;
         return this with
         {
             Landlock = Landlock
-                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, runtime, AppContext.BaseDirectory, "/lib", "/lib64", "/usr/lib", "/usr/lib64")
+                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, runtime, program, AppContext.BaseDirectory, "/lib", "/lib64", "/usr/lib", "/usr/lib64")
                 .AllowIfExists(LandlockFileAccess.Read, "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/etc/ssl", "/usr/share/ca-certificates", "/usr/share/icu", "/proc", "/sys/fs/cgroup", "/sys/devices/system",
                     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group")
                 .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.WriteFile | LandlockFileAccess.IoctlDev, "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/tty"),

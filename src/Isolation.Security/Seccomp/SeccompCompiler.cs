@@ -113,6 +113,9 @@ internal sealed class SeccompCompiler
                 decision = _diagram.Else(Match(rule, architecture), decision);
             decisions.Add(rules.Key, decision);
         }
+
+        if (_filter.Exemption is { } exemption && exemption.Number(architecture) is { } exempt)
+            decisions[exempt] = _diagram.Else(Match(exemption, architecture), decisions.GetValueOrDefault(exempt, _default));
     }
 
     private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture)

@@ -12,6 +12,8 @@ public sealed partial class SeccompFilter
     // ioctl(2) requests that put input into a terminal that is shared with another session.
     private const uint TIOCSTI = 0x5412, TIOCLINUX = 0x541C;
 
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<CapabilitySet, SeccompFilter> s_defaults = new();
+
     private static readonly (Capability Capability, string[] Syscalls)[] s_capabilityCalls =
     [
         (Capability.DacReadSearch, ["open_by_handle_at"]),
@@ -60,7 +62,9 @@ public sealed partial class SeccompFilter
     /// TIOCLINUX, sockets of AF_VSOCK and AF_ALG. A capability allows the calls that it is needed for, and nothing else does. <c>ENOSYS</c>: clone3, whose flags a filter
     /// cannot see, and calls newer than the table. Calls of other architectures kill.</remarks>
     /// <param name="capabilities">What the program's bounding set has.</param>
-    public static SeccompFilter DefaultFor(CapabilitySet capabilities)
+    public static SeccompFilter DefaultFor(CapabilitySet capabilities) => s_defaults.GetOrAdd(capabilities, MakeDefault);
+
+    private static SeccompFilter MakeDefault(CapabilitySet capabilities)
     {
         SeccompFilter filter = Of(SeccompAction.Deny)
             .Allow("@system-service")

@@ -18,6 +18,7 @@ public sealed partial class SeccompFilter
 {
     private string? _text;
     private SeccompProgram? _program;
+    private SeccompFilter? _notified, _exempted;
 
     private SeccompFilter()
     {
@@ -32,6 +33,7 @@ public sealed partial class SeccompFilter
         NewerSyscalls = other.NewerSyscalls;
         Flags = other.Flags;
         UnknownNames = other.UnknownNames;
+        Exemption = other.Exemption;
     }
 
     /// <summary>What is done with a call that no rule matches.</summary>
@@ -56,6 +58,9 @@ public sealed partial class SeccompFilter
 
     /// <summary>Names of a profile that was read which no table knows: calls of other architectures or of later kernels. They have no rule.</summary>
     public ImmutableArray<string> UnknownNames { get; private init; } = [];
+
+    /// <summary>A call that is let through whatever the rules say; null for none. By a secret that only its maker knows.</summary>
+    internal SeccompRule? Exemption { get; private init; }
 
     /// <summary>A filter without rules.</summary>
     /// <param name="defaultAction">What is done with every call.</param>
@@ -99,7 +104,7 @@ public sealed partial class SeccompFilter
             throw new ArgumentException("A filter is for one architecture or several different ones.", nameof(architectures));
         foreach (SeccompArchitecture architecture in list)
             architecture.Audit();
-        return new(this) { Architectures = list };
+        return list.AsSpan().SequenceEqual(Architectures.AsSpan()) ? this : new(this) { Architectures = list };
     }
 
     /// <summary>Replaces what is done with calls of other architectures.</summary>
@@ -129,6 +134,23 @@ public sealed partial class SeccompFilter
 
     /// <inheritdoc cref="Explain(string, ReadOnlySpan{ulong})"/>
     public SeccompVerdict Explain(SeccompCall call) => SeccompVerdict.Decide(this, call);
+
+    /// <summary>Whether some calls wait for a notifier.</summary>
+    internal bool Notifies => DefaultAction.Kind == SeccompActionKind.UserNotify || Rules.Any(r => r.Action.Kind == SeccompActionKind.UserNotify);
+
+    /// <summary>The filter with every refusal handed to a notifier, which must refuse by this filter's word. <c>ENOSYS</c> stays: libraries ask for calls that may be missing.</summary>
+    internal SeccompFilter WithDenialsNotified() => _notified ??= new(this)
+    {
+        DefaultAction = Notified(DefaultAction),
+        ForeignArchitectures = Notified(ForeignArchitectures),
+        Rules = [.. Rules.Select(r => r with { Action = Notified(r.Action) })],
+    };
+
+    /// <summary>The filter with an exemption, always the same one in a process.</summary>
+    internal SeccompFilter WithExemption(SeccompRule rule) => _exempted ??= new(this) { Exemption = rule };
+
+    private static SeccompAction Notified(SeccompAction action) =>
+        action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread || (action.Kind == SeccompActionKind.Errno && action.Data != (ushort)Errno.ENOSYS) ? SeccompAction.UserNotify : action;
 
     /// <summary>The rules that decide on a number, those of socketcall(2) and ipc(2) included where they stand for a call.</summary>
     internal IEnumerable<SeccompRule> RulesOf(SeccompArchitecture architecture, uint number) =>
@@ -184,6 +206,8 @@ public sealed partial class SeccompFilter
             text.Append(CultureInfo.InvariantCulture, $"newer than Linux {SyscallTable.Version}: {newer}\n");
         if (Flags != SeccompFlags.None)
             text.Append(CultureInfo.InvariantCulture, $"flags: {Flags}\n");
+        if (Exemption is not null)
+            text.Append("first: ").Append(Exemption).Append('\n');
         foreach (string line in Rules.Select(r => r.ToString()).Order(StringComparer.Ordinal))
             text.Append(line).Append('\n');
         return text.ToString();

@@ -15,20 +15,20 @@ public delegate ValueTask<SeccompReply> SeccompHandler(SeccompNotification call)
 /// </code></example>
 public sealed class SeccompNotifier : IDisposable
 {
-    private readonly SeccompListener _listener;
+    private readonly LinuxHandle? _socket;
     private readonly SeccompHandler _handler;
     private readonly LinuxHandle _stop;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private SeccompListener? _listener;
     private long _answered;
 
-    private SeccompNotifier(SeccompListener listener, SeccompHandler handler)
+    private SeccompNotifier(SeccompListener? listener, LinuxHandle? socket, SeccompHandler handler)
     {
-        (_listener, _handler) = (listener, handler);
+        (_listener, _socket, _handler) = (listener, socket, handler);
         SyscallResult stop = FileSyscalls.EventFd();
         stop.ThrowIfError("create", "an event descriptor", "eventfd2(2)");
         _stop = new LinuxHandle((int)stop.Value);
-        SeccompSyscalls.WakeSynchronously(listener);
         _thread = new Thread(Loop) { IsBackground = true, Name = "seccomp notifier" };
     }
 
@@ -48,7 +48,15 @@ public sealed class SeccompNotifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(listener);
         ArgumentNullException.ThrowIfNull(handler);
-        var notifier = new SeccompNotifier(listener, handler);
+        var notifier = new SeccompNotifier(listener, null, handler);
+        notifier._thread.Start();
+        return notifier;
+    }
+
+    /// <summary>Starts to wait for a listener that comes over a socket, and then to answer: the process that loads the filter may need an answer before it can do anything else.</summary>
+    internal static SeccompNotifier StartReceiving(LinuxHandle socket, SeccompHandler handler)
+    {
+        var notifier = new SeccompNotifier(null, socket, handler);
         notifier._thread.Start();
         return notifier;
     }
@@ -61,16 +69,27 @@ public sealed class SeccompNotifier : IDisposable
         FileSyscalls.Write(_stop, BitConverter.GetBytes(1ul));
         if (Thread.CurrentThread != _thread)
             _thread.Join();
-        _listener.Dispose();
+        _listener?.Dispose();
+        _socket?.Dispose();
         _stop.Dispose();
     }
 
     private void Loop()
     {
+        if (_socket is not null && SeccompSyscalls.WaitForCall(_socket, _stop).Value == 1 && SocketSyscalls.ReceiveDescriptor(_socket) is { IsError: false } sent)
+            _listener = new SeccompListener((int)sent.Value);
+        if (_listener is { } listener)
+            Answer(listener);
+        _ended.TrySetResult();
+    }
+
+    private void Answer(SeccompListener listener)
+    {
+        SeccompSyscalls.WakeSynchronously(listener);
         var buffer = new byte[SeccompSyscalls.NotificationSize];
-        while (SeccompSyscalls.WaitForCall(_listener, _stop).Value == 1)
+        while (SeccompSyscalls.WaitForCall(listener, _stop).Value == 1)
         {
-            SyscallResult received = SeccompSyscalls.Receive(_listener, buffer);
+            SyscallResult received = SeccompSyscalls.Receive(listener, buffer);
             if (received.IsError)
             {
                 // The caller was killed between the two calls, or this thread got a signal.
@@ -79,10 +98,8 @@ public sealed class SeccompNotifier : IDisposable
                 break;
             }
 
-            Handle(new SeccompNotification(_listener, buffer));
+            Handle(new SeccompNotification(listener, buffer));
         }
-
-        _ended.TrySetResult();
     }
 
     private void Handle(SeccompNotification call)
@@ -132,7 +149,7 @@ public sealed class SeccompNotifier : IDisposable
         bool held = false;
         try
         {
-            _listener.DangerousAddRef(ref held);
+            _listener!.DangerousAddRef(ref held);
             if (!call.Answer(reply).IsError)
                 Interlocked.Increment(ref _answered);
         }
@@ -143,7 +160,7 @@ public sealed class SeccompNotifier : IDisposable
         finally
         {
             if (held)
-                _listener.DangerousRelease();
+                _listener!.DangerousRelease();
         }
     }
 }

@@ -1,0 +1,77 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Isolation.Linux;
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+using Isolation.Security;
+
+namespace Isolation.Containers;
+
+public sealed partial class ContainerProcess
+{
+    // Different calls that are kept; a program that tries all of them costs no more memory.
+    private const int MaximumDenials = 64;
+
+    private readonly Dictionary<(uint, uint), SeccompDenial> _denials = [];
+    private SeccompNotifier? _notifier;
+    private SeccompFilter? _answered;
+
+    // Before the process is made: the execution of its program may be a call that waits for an answer.
+    private void ListenForCalls(ProgramMemory memory)
+    {
+        if (Plan.Slots.SeccompSocket is not { } socket)
+            return;
+        _answered = Plan.Spec.Security.Seccomp ?? SeccompFilter.DefaultFor(Plan.Spec.Capabilities.Bounding);
+        var end = new LinuxHandle(memory.SlotValue(socket));
+        memory.SlotValue(socket) = -1; // the notifier's from here on
+        _notifier = SeccompNotifier.StartReceiving(end, Answer);
+    }
+
+    private void StopListening() => _notifier?.Dispose();
+
+    private ValueTask<SeccompReply> Answer(SeccompNotification call)
+    {
+        SeccompVerdict verdict = _answered!.Explain(call.Call);
+        if (verdict.Action.Kind == SeccompActionKind.UserNotify)
+            return Plan.Spec.Security.SeccompHandler is { } handler ? handler(call) : new(SeccompReply.Fail(Errno.ENOSYS));
+        Keep(call, verdict);
+        if (verdict.Action.Kind == SeccompActionKind.Errno)
+            return new(verdict.Action.Data == 0 ? SeccompReply.Return() : SeccompReply.Fail((Errno)verdict.Action.Data));
+        // The kernel would have killed it without asking; the signal is this process's then, and the report tells why.
+        using PidHandle? process = PidHandle.TryOpen(call.ProcessId());
+        process?.TrySendSignal(9);
+        return new(SeccompReply.Fail(Errno.EPERM));
+    }
+
+    private void Keep(SeccompNotification call, SeccompVerdict verdict)
+    {
+        (uint, uint) key = (call.Call.Audit, call.Call.Number);
+        lock (_denials)
+        {
+            if (_denials.TryGetValue(key, out SeccompDenial? known))
+                _denials[key] = known with { Count = known.Count + 1 };
+            else if (_denials.Count < MaximumDenials)
+                _denials.Add(key, new SeccompDenial(verdict, 1, ReadName(call.ThreadId), call.ThreadId == _process?.ProcessId));
+        }
+    }
+
+    private static string? ReadName(int threadId)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{threadId}/comm")).TrimEnd('\n');
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Nobody is left who could call. What was refused, in the order of the first refusals.</summary>
+    private ImmutableArray<SeccompDenial> EndListening()
+    {
+        StopListening();
+        lock (_denials)
+            return [.. _denials.Values];
+    }
+}
