@@ -42,4 +42,8 @@ public static class Host
             return null;
         }
     }
+
+    /// <summary>A file of real profiles and configurations, which may lie beside the source tree; null where it does not.</summary>
+    public static string? SharedData(string name) =>
+        SourceTree is { } tree && Path.Combine(tree, "..", "shared", "data", name) is var path && File.Exists(path) ? path : null;
 }

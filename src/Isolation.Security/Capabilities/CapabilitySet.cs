@@ -68,8 +68,8 @@ public readonly record struct CapabilitySet(ulong Bits)
                 return capability;
         }
 
-        // A number that has no name here: a later kernel's.
-        if (int.TryParse(bare, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 63)
+        // A later kernel's, which has no name here: as this library prints it.
+        if (bare.Length < name.Length && int.TryParse(bare, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 63 && !Enum.IsDefined((Capability)number))
             return (Capability)number;
         throw new FormatException($"\"{name}\" is not a capability; names are those of capabilities(7), such as NET_BIND_SERVICE.");
     }

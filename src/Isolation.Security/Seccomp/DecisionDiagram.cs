@@ -57,6 +57,9 @@ internal sealed class DecisionDiagram
         Yes = new DecisionNode { Id = _next++ };
     }
 
+    /// <summary>How many nodes were made.</summary>
+    internal int Count => _next;
+
     /// <summary>No rule matches.</summary>
     internal DecisionNode None { get; }
 
@@ -144,6 +147,10 @@ internal sealed class DecisionDiagram
         _combined.Add((a.Id, b.Id, and), result);
         return result;
     }
+
+    /// <summary>A test with other ends. Without regard to the order of variables: the result can be run, and not combined with others.</summary>
+    internal DecisionNode Continue(DecisionNode test, DecisionNode yes, DecisionNode none) =>
+        test == Yes ? yes : test == None ? none : Map(test, child => Continue(child, yes, none));
 
     private DecisionNode Map(DecisionNode node, Func<DecisionNode, DecisionNode> change)
     {

@@ -107,15 +107,57 @@ internal sealed class SeccompCompiler
     {
         foreach (IGrouping<uint, SeccompRule> rules in _filter.RulesOf(architecture).GroupBy(r => r.Number, r => r.Rule))
         {
-            DecisionNode decision = _default;
             // The strictest last, so that it comes first.
-            foreach (SeccompRule rule in rules.Reverse().OrderByDescending(r => r.Action.Kind))
-                decision = _diagram.Else(Match(rule, architecture), decision);
-            decisions.Add(rules.Key, decision);
+            decisions.Add(rules.Key, Decide([.. rules.Reverse().OrderByDescending(r => r.Action.Kind)], architecture));
         }
 
         if (_filter.Exemption is { } exemption && exemption.Number(architecture) is { } exempt)
             decisions[exempt] = _diagram.Else(Match(exemption, architecture), decisions.GetValueOrDefault(exempt, _default));
+    }
+
+    /// <summary>One ordered diagram tests each word once; where the rules have so little in common that it grows beyond them, one rule is tested after another.</summary>
+    private DecisionNode Decide(ImmutableArray<SeccompRule> rules, SeccompArchitecture architecture)
+    {
+        int tests = rules.Sum(r => r.Conditions.Length);
+        int limit = _diagram.Count + (8 * tests) + 32;
+        DecisionNode decision = _default;
+        foreach (SeccompRule rule in rules)
+        {
+            decision = _diagram.Else(Match(rule, architecture), decision);
+            if (_diagram.Count > limit)
+                break;
+        }
+
+        if (_diagram.Count <= limit && (tests < 3 || Size(decision) <= 3 * tests))
+            return decision;
+        DecisionNode chain = _default;
+        foreach (SeccompRule rule in rules)
+        {
+            DecisionNode next = chain;
+            chain = _diagram.Leaf(rule.Action);
+            foreach (SeccompCondition condition in rule.Conditions.Reverse())
+                chain = _diagram.Continue(Test(condition, architecture.HasShortArguments()), chain, next);
+        }
+
+        return _diagram.Count <= limit && Size(decision) <= Size(chain) ? decision : chain;
+    }
+
+    /// <summary>About how many instructions a decision takes.</summary>
+    private static int Size(DecisionNode decision)
+    {
+        var seen = new HashSet<int>();
+        int size = 0;
+        void Visit(DecisionNode node)
+        {
+            if (node.IsLeaf || !seen.Add(node.Id))
+                return;
+            size += node.Starts.Length;
+            foreach (DecisionNode child in node.Children)
+                Visit(child);
+        }
+
+        Visit(decision);
+        return size;
     }
 
     private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture)

@@ -81,7 +81,7 @@ public sealed partial class SeccompFilter
             filter = filter.Add(SeccompAction.Allow, "personality", SeccompCondition.Equal(0, persona));
         filter = capabilities.Contains(Capability.SysAdmin)
             ? filter.Allow("@mount", "@namespace", "bpf", "clone", "clone3", "fanotify_init", "lookup_dcookie", "perf_event_open", "quotactl", "quotactl_fd", "setdomainname", "sethostname", "syslog")
-                .Without("chroot", "pivot_root", "fchroot").Allow("pivot_root")
+                .Without("chroot", "pivot_root", "fchroot")
             : filter.Add(SeccompAction.Allow, "clone", SeccompCondition.MaskedEqual(0, NewNamespaces, 0)).Add(SeccompAction.Errno(Errno.ENOSYS), "clone3");
         foreach ((Capability capability, string[] syscalls) in s_capabilityCalls)
         {
