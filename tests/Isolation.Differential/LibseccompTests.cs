@@ -29,7 +29,7 @@ public class LibseccompTests
         {
             SeccompFilter filter = SeccompProfile.Read(File.ReadAllText(path), new SeccompProfileHost { Architecture = s_sets[set][0], Architectures = s_sets[set], Capabilities = capabilities })
                 .WithForeignArchitectures(SeccompAction.KillThread);
-            int calls = Compare(filter, tree: set % 2 == 1, new int[6]);
+            int calls = Compare(filter, tree: set % 2 == 1, new int[7]);
             Assert.True(calls >= 5 * 1024, $"only {calls} calls were compared");
         }
     }
@@ -39,7 +39,7 @@ public class LibseccompTests
     {
         Assert.SkipUnless(Libseccomp.IsInstalled, "needs libseccomp2");
         var random = new Random(Seed);
-        var reasons = new int[6];
+        var reasons = new int[7];
         int calls = 0;
         for (int i = 0; i < 1000; i++)
         {
@@ -61,19 +61,22 @@ public class LibseccompTests
     private static int Compare(SeccompFilter filter, bool tree, int[] reasons)
     {
         SeccompProgram theirs = Libseccomp.Compile(filter, tree), ours = filter.Compile();
+        var alone = new Dictionary<SeccompRule, SeccompProgram>();
         int calls = 0;
         foreach (SeccompArchitecture architecture in Enum.GetValues<SeccompArchitecture>())
         {
             uint bit = architecture == SeccompArchitecture.X32 ? 0x40000000u : 0;
+            ILookup<uint, SeccompRule> byNumber = filter.RulesOf(architecture).ToLookup(r => r.Number, r => r.Rule);
+            SeccompAction unnamed = filter.Explain(SeccompCall.Of(architecture, 1023 | bit)).Action;
             for (uint number = 0; number < 1024; number++)
             {
-                ImmutableArray<SeccompRule> rules = [.. filter.RulesOf(architecture, number | bit)];
+                ImmutableArray<SeccompRule> rules = [.. byNumber[number | bit]];
                 foreach (ulong[] arguments in Vectors(rules))
                 {
                     SeccompCall call = SeccompCall.Of(architecture, number | bit, arguments);
-                    SeccompAction expected = filter.Explain(call).Action, we = ours.Evaluate(call), they = theirs.Evaluate(call);
+                    SeccompAction expected = rules.IsEmpty ? unnamed : filter.Explain(call).Action, we = ours.Evaluate(call), they = theirs.Evaluate(call);
                     Assert.True(expected == we, $"{call}: the rules say {expected}, the program {we}.\n{filter}\n{ours}");
-                    int reason = we == they ? 0 : Reason(filter, rules, architecture, call, we);
+                    int reason = we == they ? 0 : Reason(filter, rules, architecture, call, we, alone);
                     if (we != they)
                         reasons[reason]++;
                     Assert.True(we == they || reason > 0, $"{call}: we say {we}, libseccomp {they}.\n{string.Join('\n', rules)}\n{filter}");
@@ -86,7 +89,7 @@ public class LibseccompTests
     }
 
     /// <summary>The number of the reason for another answer, as docs/seccomp.md has them; 0 for none.</summary>
-    private static int Reason(SeccompFilter filter, ImmutableArray<SeccompRule> rules, SeccompArchitecture architecture, SeccompCall call, SeccompAction we)
+    private static int Reason(SeccompFilter filter, ImmutableArray<SeccompRule> rules, SeccompArchitecture architecture, SeccompCall call, SeccompAction we, Dictionary<SeccompRule, SeccompProgram> compiled)
     {
         // 1. A call that this version of libseccomp does not know on the architecture.
         if (call.Name is { } name && !Libseccomp.Knows(architecture, name))
@@ -101,15 +104,22 @@ public class LibseccompTests
         // 4. socketcall(2) and ipc(2) of i386, for conditional rules.
         if (architecture == SeccompArchitecture.X86 && call.Name is "socketcall" or "ipc")
             return 4;
-        // 5. libseccomp 2.5 merges several conditional rules of a call wrongly: given one rule at a time it agrees.
-        if (rules.Length < 2)
-            return 0;
+        // 6. With x32 in the filter, libseccomp 2.5 loses rules for calls that x86-64 has and x32 lacks.
+        if (architecture == SeccompArchitecture.X64 && filter.Architectures.Contains(SeccompArchitecture.X32) && call.Name is { } only && !Libseccomp.Knows(SeccompArchitecture.X32, only))
+            return 6;
+        // 5. libseccomp 2.5 builds several conditions wrongly into one tree, of 64-bit comparisons above all: given one condition at a time it agrees.
         SeccompAction alone = filter.DefaultAction;
         foreach (SeccompRule rule in rules)
         {
-            SeccompAction one = Libseccomp.Compile(filter.WithRules([rule], [])).Evaluate(call);
-            if (one != filter.DefaultAction)
-                alone = one;
+            bool matches = rule.Conditions.All(condition =>
+            {
+                SeccompRule single = rule with { Conditions = [condition] };
+                if (!compiled.TryGetValue(single, out SeccompProgram? program))
+                    compiled.Add(single, program = Libseccomp.Compile(filter.WithRules([single], [])));
+                return program.Evaluate(call) != filter.DefaultAction;
+            });
+            if (matches)
+                alone = rule.Action;
         }
 
         return alone == we ? 5 : 0;
@@ -162,21 +172,23 @@ public class LibseccompTests
         {
             string name = names[random.Next(names.Length)];
             SeccompAction action = actions[random.Next(actions.Length)];
-            for (int j = random.Next(1, 5); j > 0; j--)
+            // Several rules with one argument, or one rule with several: libseccomp's merging of more may take for ever.
+            int[] arguments = [.. Enumerable.Range(0, 6).OrderBy(_ => random.Next()).Take(random.Next(4))];
+            for (int j = arguments.Length > 1 ? 1 : random.Next(1, 5); j > 0; j--)
             {
                 // One action for a call, mostly: with several libseccomp's answer depends on the order.
                 SeccompAction chosen = random.Next(8) == 0 ? actions[random.Next(actions.Length)] : action;
                 if (chosen != defaultAction)
-                    rules.Add(new SeccompRule(name, chosen, [.. Conditions(random)]));
+                    rules.Add(new SeccompRule(name, chosen, [.. Conditions(random, arguments)]));
             }
         }
 
         return SeccompFilter.Of(defaultAction).WithArchitectures([.. architectures]).WithForeignArchitectures(SeccompAction.KillThread).WithRules(rules.Distinct(), []);
     }
 
-    private static IEnumerable<SeccompCondition> Conditions(Random random)
+    private static IEnumerable<SeccompCondition> Conditions(Random random, int[] arguments)
     {
-        foreach (int argument in Enumerable.Range(0, 6).OrderBy(_ => random.Next()).Take(random.Next(4)))
+        foreach (int argument in arguments)
         {
             ulong value = random.Next(5) switch { 0 => (ulong)random.Next(5), 1 => (uint)random.NextInt64(), 2 => (ulong)random.NextInt64(), 3 => (ulong)random.Next(5) << 32, _ => uint.MaxValue };
             yield return (SeccompComparison)random.Next(7) switch

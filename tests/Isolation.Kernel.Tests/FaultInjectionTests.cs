@@ -97,7 +97,7 @@ public class FaultInjectionTests
             .AddMount(new BindMount(source, "/run/made/file")).AddMount(new TmpfsMount("/run/made/tmpfs") { SizeBytes = 4096, Inodes = 10 })
             .AddMount(new FileMount("/run/secret", [1, 2, 3])).AddMount(new DeviceMount("/dev/null", "/run/device"))
             .AddMount(new OverlayMount(["/usr/share"], "/run/overlay"))
-            .AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("fs.mqueue.msg_max", "20").AddRlimit(new Security.Rlimit(Security.RlimitResource.Nofile, 64, 64)).WithOomScoreAdj(300)
+            .AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("fs.mqueue.msg_max", "20").AddRlimit(new Rlimit(RlimitResource.Nofile, 64, 64)).WithOomScoreAdj(300)
             .WithWorkingDirectory("/run/made/cwd", create: true);
         builder = Host.IsRoot ? builder : builder.AddMount(new TmpfsMount("/run"));
         ContainerBuilder piped = builder.WithStandardInput(Stdio.Pipe).WithStandardOutput(Stdio.Pipe).WithStandardError(Stdio.File(directory.Write("stderr", ""))).WithStepTimes();

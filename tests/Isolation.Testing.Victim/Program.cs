@@ -5,8 +5,11 @@ using Isolation.Linux;
 if (args[0] == "--hello")
 {
     Console.WriteLine($"hello from process {Environment.ProcessId}");
-    return;
+    return 0;
 }
+
+if (args[0] is "--sandbox-anew" or "--sandbox-here" or "--thread-filter")
+    return Isolation.Testing.Victim.SandboxVictim.Run(args[0], args[1]);
 
 if (args[0] == "--orphan")
 {
@@ -37,3 +40,4 @@ await Task.WhenAll(Enumerable.Range(0, 6).Select(async i =>
             await running.Dequeue().DisposeAsync();
     }
 }));
+return 0;

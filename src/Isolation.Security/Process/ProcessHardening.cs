@@ -21,7 +21,7 @@ public enum Speculation
 /// <summary>Settings of a process that make it harder to attack or to look into.</summary>
 public static class ProcessHardening
 {
-    private const uint PR_SPEC_ENABLE = 2, PR_SPEC_DISABLE = 4, PR_SPEC_FORCE_DISABLE = 8;
+    private const uint PR_SPEC_PRCTL = 1, PR_SPEC_ENABLE = 2, PR_SPEC_DISABLE = 4, PR_SPEC_FORCE_DISABLE = 8;
 
     /// <summary>Whether the process can be traced and dumps core: prctl(2) <c>PR_GET_DUMPABLE</c>. Setting it to false makes /proc/PID root's. Scope: the process; execve(2) sets it anew.</summary>
     public static bool IsDumpable
@@ -42,7 +42,7 @@ public static class ProcessHardening
     public static bool? IsSpeculationDisabledForCurrentThread(Speculation speculation)
     {
         SyscallResult result = RawSyscall.Invoke(Syscall.prctl, Prctl.PR_GET_SPECULATION_CTRL, (nuint)speculation, 0, 0, 0);
-        return result.IsError || result.Value == 0 ? null : (result.Value & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE)) != 0;
+        return result.IsError || (result.Value & PR_SPEC_PRCTL) == 0 ? null : (result.Value & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE)) != 0;
     }
 
     /// <summary>Switches a kind of speculation off for the calling thread and what it starts: <c>PR_SET_SPECULATION_CTRL</c>. For <see cref="Speculation.L1dFlush"/> it switches flushing on.</summary>

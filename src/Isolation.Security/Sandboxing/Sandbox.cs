@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Collections.Immutable;
+using System.Globalization;
 using Isolation.Linux;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
@@ -35,8 +36,9 @@ public static class Sandbox
     {
         ArgumentNullException.ThrowIfNull(policy);
         SandboxPolicy wanted = policy(new SandboxPolicy());
-        if (Environment.GetEnvironmentVariable(Marker) == Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture))
-            return Check(wanted);
+        // The process id tells this program from those that it starts, which have the variable too.
+        if (Environment.GetEnvironmentVariable(Marker)?.Split(':') is [var id, var abi] && id == Text(Environment.ProcessId))
+            return Check(wanted, int.Parse(abi, CultureInfo.InvariantCulture));
         Apply(wanted, wholeProcess: true);
         Reexecute();
         throw new System.Diagnostics.UnreachableException();
@@ -108,21 +110,23 @@ public static class Sandbox
         };
     }
 
-    /// <summary>In the new program: what can be read back must be as it was set before.</summary>
-    private static SandboxReport Check(SandboxPolicy policy)
+    /// <summary>In the new program: what can be read back must be as it was set before. The filter may refuse to tell Landlock's version.</summary>
+    private static SandboxReport Check(SandboxPolicy policy, int abi)
     {
         string[] status = File.ReadAllLines("/proc/self/status");
         bool filtered = policy.Filter is null || status.Contains("Seccomp:\t2");
         bool dropped = policy.Capabilities is not { } kept || kept.Contains(Capabilities.Read(Environment.ProcessId).Permitted);
         if (!NoNewPrivileges.IsSetForCurrentThread || !filtered || !dropped)
             throw new InvalidOperationException($"The environment says that the process is restricted ({Marker}), and it is not.");
-        return Report(policy, policy.Landlock.Plan(Landlock.Abi), SandboxScope.Process, allThreads: false);
+        return Report(policy, policy.Landlock.Plan(abi), SandboxScope.Process, allThreads: false);
     }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static void Reexecute()
     {
         string[] arguments = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
-        var variables = new List<string> { $"{Marker}={Environment.ProcessId}" };
+        var variables = new List<string> { $"{Marker}={Text(Environment.ProcessId)}:{Text(Landlock.Abi)}" };
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
         {
             if ((string)variable.Key != Marker)
