@@ -5,8 +5,7 @@ namespace Isolation.Testing;
 /// <summary>What a launch could leave behind in this process and on the host, counted before and compared after.</summary>
 public sealed class Leaks
 {
-    private readonly HashSet<string> _descriptors = [.. Descriptors().Values];
-    private readonly int _count = Descriptors().Count;
+    private readonly Dictionary<string, string> _descriptors = Descriptors();
     private readonly string _mounts = Mounts();
     private readonly HashSet<int> _children = [.. Children()];
     private readonly HashSet<string> _cgroups = [.. Cgroups()];
@@ -44,8 +43,8 @@ public sealed class Leaks
     private string? Find()
     {
         Dictionary<string, string> now = Descriptors();
-        if (now.Count > _count)
-            return $"{now.Count - _count} descriptors leaked: {string.Join(", ", now.Where(d => !_descriptors.Contains(d.Value)).Select(d => $"{d.Key} {d.Value}"))}";
+        if (now.Count > _descriptors.Count)
+            return $"{now.Count - _descriptors.Count} descriptors leaked: {string.Join(", ", now.Where(d => _descriptors.GetValueOrDefault(d.Key) != d.Value).Select(d => $"{d.Key} {d.Value}"))}";
         if (Mounts() != _mounts)
             return "the mounts of the host changed";
         string[] cgroups = [.. Cgroups().Where(c => !_cgroups.Contains(c))];

@@ -66,7 +66,8 @@ public static class SeccompHandlers
     };
 
     /// <summary>Makes mounts on the caller's behalf, in its mount namespace: mount(2) of some file systems, always nosuid and nodev. Everything else of mount(2) fails with <c>EPERM</c>.</summary>
-    /// <remarks>Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_SYS_CHROOT</c> here. Paths are those of the root of the caller's mount namespace. A tmpfs belongs to the caller.</remarks>
+    /// <remarks>Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_SYS_CHROOT</c> here. Paths are those of the root of the caller's mount namespace. A tmpfs belongs to the caller. Have the filter
+    /// answer fsopen(2), open_tree(2) and their kin with <c>ENOSYS</c>, so that mount(8) makes this call.</remarks>
     /// <param name="fileSystems">Which: <c>tmpfs</c>, <c>ramfs</c>. Never one whose driver reads what the caller can write.</param>
     public static SeccompHandler Mount(params ReadOnlySpan<string> fileSystems) => new MountHandler([.. fileSystems]).Handle;
 

@@ -85,7 +85,9 @@ public class DenialTests
     {
         Host.NeedsRoot(); // the test's own files are root's
         string victim = Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll");
-        ContainerBuilder hello = Box.Builder(Environment.ProcessPath!, victim, "--hello").AddEnvironment("DOTNET_EnableDiagnostics", "0").AddEnvironment("DOTNET_TieredCompilation", "0");
+        ContainerBuilder hello = Box.Builder("true").AddEnvironment("DOTNET_EnableDiagnostics", "0").AddEnvironment("DOTNET_TieredCompilation", "0")
+            .AddMount(new Namespaces.BindMount(Path.GetDirectoryName(Environment.ProcessPath!)!, "/mnt/runtime")).AddMount(new Namespaces.BindMount(AppContext.BaseDirectory, "/mnt/tests"))
+            .WithCommand("/mnt/runtime/dotnet", "/mnt/tests/Isolation.Testing.Victim.dll", "--hello");
         Assert.SkipUnless(Path.GetFileName(Environment.ProcessPath) == "dotnet" && File.Exists(victim), "needs dotnet and the victim");
         LearnedProfile profile = new();
         for (int run = 0; run < 3; run++)
@@ -115,7 +117,5 @@ public class DenialTests
         // Under it no memory becomes executable that was writable; the loader needs none of that.
         Assert.Equal("fine", await Box.Shell("echo fine").WithSecurity(s => s with { DenyWriteExecute = true }).OutputAsync());
         Assert.False(ProcessHardening.DeniesWriteExecute);
-        Assert.NotEqual(SessionKeyring.IdOfCurrentThread?.ToString("x8"),
-            await Box.Shell("grep -m1 _ses /proc/keys | cut -d' ' -f1 || true").WithSeccompUnconfined().WithMaskedPaths().OutputAsync());
     }
 }

@@ -42,6 +42,7 @@ public class SeccompAttackTests
             if (!strcmp(what, "userfaultfd")) r = call(SYS_userfaultfd, 1, 0, 0, 0, 0) > 0 ? 1 : -errno;
             if (!strcmp(what, "vsock")) r = call(SYS_socket, 40, 1, 0, 0, 0) > 0 ? 1 : -errno;
             if (!strcmp(what, "open_by_handle_at")) r = call(SYS_open_by_handle_at, -1, (long)zeros, 0, 0, 0);
+            if (!strcmp(what, "session keyring")) r = call(SYS_keyctl, 0, -3, 0, 0, 0);
         #ifdef __x86_64__
             if (!strcmp(what, "x32 getpid")) r = call(0x40000000 | SYS_getpid, 0, 0, 0, 0, 0);
             if (!strcmp(what, "i386 getpid")) { int x = 20; __asm__ volatile("int $0x80" : "+a"(x) :: "memory"); r = x > 0 ? 1 : x; }
@@ -90,6 +91,18 @@ public class SeccompAttackTests
         Assert.Contains(told, result.ToString());
         (_, output) = await Victim(directory, attack, "").WithSeccompUnconfined().CaptureAsync();
         Assert.NotEqual("", output);
+    }
+
+    [Fact]
+    public async Task The_session_keyring_is_the_container_s_own()
+    {
+        Host.NeedsTool("gcc");
+        int? here = SessionKeyring.IdOfCurrentThread;
+        Assert.SkipWhen(here is null, "needs a kernel with keys");
+        using var directory = new TemporaryDirectory();
+        string own = await Victim(directory, "session keyring", "").WithSeccompUnconfined().OutputAsync();
+        string shared = await Victim(directory, "session keyring", "").WithSeccompUnconfined().WithSecurity(s => s with { NewSessionKeyring = false }).OutputAsync();
+        Assert.Equal((true, here.ToString()), (int.Parse(own) > 0 && own != shared, shared));
     }
 
     private static ContainerBuilder Victim(TemporaryDirectory directory, string attack, string capabilities)
