@@ -9,7 +9,7 @@ quick=0; [ "${1:-}" = --quick ] && quick=1
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-packages=(gcc libc6-dev linux-libc-dev binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux)
+packages=(gcc libc6-dev linux-libc-dev libseccomp2 binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux)
 [ $quick = 1 ] || packages+=(qemu-system-arm mmdebstrap e2fsprogs zstd python3)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -35,7 +35,7 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
   head -20 "$log"; failed=$((failed + 1)); finish
 fi
 
-tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Containers.Tests Properties Abi.Tests)
+tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Containers.Tests Properties Abi.Tests Differential)
 if [ $quick = 0 ]; then
   tests+=(Arm64.Tests)
   ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }
@@ -60,8 +60,10 @@ copy=$(mktemp -d); cp -r tests/Isolation.Kernel.Tests/bin/Release/net10.0 "$copy
   sh -c "cd '$copy/tests' && exec dotnet Isolation.Kernel.Tests.dll --no-progress" 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
 
 if [ $quick = 0 ]; then
-  echo "== Kernel.Tests of control groups in the test machine: version 2, systemd"
+  echo "== Kernel.Tests of control groups and security in the test machine: version 2, systemd, AppArmor"
   bash tests/Vm/test.sh --systemd 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+  echo "== Kernel.Tests of labels in the test machine: SELinux"
+  bash tests/Vm/test.sh --selinux --filter-class Isolation.Kernel.Tests.Security.LsmTests 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
 fi
 
 echo "== pack"

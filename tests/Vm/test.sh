@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mode=--systemd; case ${1:-} in --min|--systemd|--selinux) mode=$1; shift;; esac
-[ $# -gt 0 ] || set -- --filter-namespace Isolation.Kernel.Tests.Cgroups
+[ $# -gt 0 ] || set -- --filter-namespace Isolation.Kernel.Tests.Cgroups --filter-namespace Isolation.Kernel.Tests.Security
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 ISOLATION_VM=$("${sudo[@]}" env HOME="$HOME" DEBIAN_MIRROR="${DEBIAN_MIRROR:-}" bash "$here/build.sh" "${ISOLATION_VM:-}"); export ISOLATION_VM
 tests=$here/../Isolation.Kernel.Tests/bin/Release/net10.0

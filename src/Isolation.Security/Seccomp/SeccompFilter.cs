@@ -16,6 +16,9 @@ namespace Isolation.Security;
 /// </code></example>
 public sealed partial class SeccompFilter
 {
+    // Of a filter whose denials are notified, the one that it stands for: its rules decide where a rule holds.
+    private readonly SeccompFilter? _plain;
+
     private string? _text;
     private SeccompProgram? _program;
     private SeccompFilter? _notified, _exempted;
@@ -34,7 +37,10 @@ public sealed partial class SeccompFilter
         Flags = other.Flags;
         UnknownNames = other.UnknownNames;
         Exemption = other.Exemption;
+        _plain = other._plain;
     }
+
+    private SeccompFilter(SeccompFilter other, SeccompFilter plain) : this(other) => _plain = plain;
 
     /// <summary>What is done with a call that no rule matches.</summary>
     public SeccompAction DefaultAction { get; private init; }
@@ -139,7 +145,7 @@ public sealed partial class SeccompFilter
     internal bool Notifies => DefaultAction.Kind == SeccompActionKind.UserNotify || Rules.Any(r => r.Action.Kind == SeccompActionKind.UserNotify);
 
     /// <summary>The filter with every refusal handed to a notifier, which must refuse by this filter's word. <c>ENOSYS</c> stays: libraries ask for calls that may be missing.</summary>
-    internal SeccompFilter WithDenialsNotified() => _notified ??= new(this)
+    internal SeccompFilter WithDenialsNotified() => _notified ??= new(this, plain: this)
     {
         DefaultAction = Notified(DefaultAction),
         ForeignArchitectures = Notified(ForeignArchitectures),
@@ -158,6 +164,13 @@ public sealed partial class SeccompFilter
 
     internal IEnumerable<(uint Number, SeccompRule Rule)> RulesOf(SeccompArchitecture architecture)
     {
+        if (_plain is not null)
+        {
+            foreach ((uint number, SeccompRule rule) in _plain.RulesOf(architecture))
+                yield return (number, rule with { Action = Notified(rule.Action) });
+            yield break;
+        }
+
         foreach (SeccompRule rule in Rules)
         {
             if (rule.Number(architecture) is { } number)
