@@ -20,7 +20,7 @@ internal sealed class Scene
         Driver.BuildTiny(Path.Combine(Root, "true"), execute: null);
         Driver.BuildTiny(Path.Combine(Root, "exec-true"), execute: "/true");
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(Root)).WithCommand("/true").WithHostName("box").WithStandardOutput(Stdio.Null).WithStandardError(Stdio.Null)
-            .WithCgroup(CgroupUse.SharedWithParent).WithMounts(ContainerDefaults.Mounts.Where(m => m is not Cgroup2Mount)); // as the OCI tools are configured here
+            .WithCgroup(CgroupUse.SharedWithParent).WithMounts(ContainerDefaults.Mounts.Where(m => m is not Cgroup2Mount)).WithSeccompUnconfined(); // as the OCI tools are configured here
         if (full)
             builder = new ContainerBuilder(builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false }).WithMaskedPaths().WithReadOnlyPaths().Build() with { Namespaces = new NamespaceSettings { LoopbackUp = false } });
         Name = full ? "full" : "default";

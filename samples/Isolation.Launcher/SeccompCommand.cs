@@ -9,10 +9,17 @@ internal static class SeccompCommand
 {
     private static readonly Dictionary<string, SeccompArchitecture> s_architectures = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["x86_64"] = SeccompArchitecture.X64, ["amd64"] = SeccompArchitecture.X64, ["x64"] = SeccompArchitecture.X64, ["x86-64"] = SeccompArchitecture.X64,
+        ["x86_64"] = SeccompArchitecture.X64,
+        ["amd64"] = SeccompArchitecture.X64,
+        ["x64"] = SeccompArchitecture.X64,
+        ["x86-64"] = SeccompArchitecture.X64,
         ["x32"] = SeccompArchitecture.X32,
-        ["x86"] = SeccompArchitecture.X86, ["i386"] = SeccompArchitecture.X86, ["i686"] = SeccompArchitecture.X86, ["386"] = SeccompArchitecture.X86,
-        ["arm64"] = SeccompArchitecture.Arm64, ["aarch64"] = SeccompArchitecture.Arm64,
+        ["x86"] = SeccompArchitecture.X86,
+        ["i386"] = SeccompArchitecture.X86,
+        ["i686"] = SeccompArchitecture.X86,
+        ["386"] = SeccompArchitecture.X86,
+        ["arm64"] = SeccompArchitecture.Arm64,
+        ["aarch64"] = SeccompArchitecture.Arm64,
         ["arm"] = SeccompArchitecture.Arm,
     };
 

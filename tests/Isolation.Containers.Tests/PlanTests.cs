@@ -12,6 +12,7 @@ public class PlanTests
 {
     internal static readonly HostFacts Root = new()
     {
+        LandlockAbi = 7,
         Kernel = new KernelVersion(6, 12),
         Architecture = Architecture.X64,
         UserId = 0,

@@ -174,4 +174,46 @@ public class LauncherTests
         await script.WaitForExitAsync(limit.Token);
         await reading;
     }
+
+    [Fact]
+    public void Filters_are_compiled_explained_and_listed()
+    {
+        using var directory = new TemporaryDirectory();
+        string profile = directory.Write("profile.json", """{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sync"], "action": "SCMP_ACT_KILL_PROCESS"}, {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30}]}""");
+        string program = Path.Combine(directory.Path, "program");
+        (int code, string output) = Launcher("seccomp", "compile", profile, "--arch", "x86_64", "-o", program);
+        Assert.True(code == 0, output);
+        Assert.Contains("instructions for X64", output);
+        Assert.Equal(0, new FileInfo(program).Length % 8);
+        (code, output) = Launcher("seccomp", "disasm", program);
+        Assert.Equal((0, true), (code, output.StartsWith("   0: A = architecture", StringComparison.Ordinal) && output.Contains("return errno(EROFS)")));
+        Assert.Contains("errno(EPERM). The rule \"ioctl if", Launcher("seccomp", "explain", "default", "ioctl", "0", "0x5412").Output);
+        Assert.Contains("mkdir(0, 511, 0, 0, 0, 0): errno(EROFS)", Launcher("seccomp", "explain", profile, "--arch=amd64", "mkdir", "0", "511").Output);
+        foreach (string[] wrong in new string[][] { ["seccomp"], ["seccomp", "make"], ["seccomp", "compile"], ["seccomp", "compile", "/missing"], ["seccomp", "compile", program], ["seccomp", "compile", profile, "--arch", "vax"],
+            ["seccomp", "compile", profile, "--cap", "x"], ["seccomp", "explain", "default", "no_such_call"], ["seccomp", "explain", "default", "read", "x"], ["seccomp", "disasm", profile], ["inspect"], ["inspect", "x"], ["inspect", "999999999"], ["learn", "--runs", "0", "true"] })
+        {
+            (code, output) = Launcher(wrong);
+            Assert.True(code == 125 && output.StartsWith("isolation: ", StringComparison.Ordinal) && !output.Contains("   at "), $"{string.Join(' ', wrong)}: {code} {output}");
+        }
+    }
+
+    [Fact]
+    public void Refused_calls_and_learnt_profiles_are_told()
+    {
+        using var directory = new TemporaryDirectory();
+        string profile = Path.Combine(directory.Path, "learnt.json");
+        (int code, string output) = Launcher("learn", "-o", profile, "--", "cat", "/etc/hostname");
+        Assert.True(code == 0 && output.Contains("read /etc/hostname\n"), output);
+        Assert.Equal(0, Launcher("run", "--security-opt", "seccomp=" + profile, "cat", "/etc/hostname").Code);
+        (code, output) = Launcher("run", "--security-opt", "seccomp=" + profile, "mkdir", "/tmp/x");
+        Assert.True(code != 0 && output.Contains("isolation: the seccomp filter refused "), output);
+        (code, output) = Launcher("run", "--security-opt", "seccomp-report=off", "unshare", "--net", "true");
+        Assert.True(code != 0 && !output.Contains("isolation:"), output);
+        (code, output) = Launcher("run", "--security-opt", "seccomp=unconfined", "grep", "Seccomp:", "/proc/self/status");
+        Assert.Equal("Seccomp:\t0\n", output);
+        (code, output) = Launcher("run", "--security-opt", "landlock=rx:/usr,rx:/lib,rx:/etc", "--security-opt", "landlock=rw:/tmp,rw:/dev/null", "sh", "-c", "cat /etc/hostname >/tmp/x && echo fine; ls /root 2>/dev/null || echo no");
+        Assert.Equal("fine\nno\n", output);
+        Assert.Contains("is none of no-new-privileges", Launcher("run", "--security-opt", "nonsense", "true").Output);
+        Assert.Contains("capabilities, effective: ", Launcher("inspect", Environment.ProcessId.ToString()).Output);
+    }
 }

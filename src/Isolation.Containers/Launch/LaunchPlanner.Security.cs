@@ -46,6 +46,9 @@ internal sealed partial class LaunchPlanner
             throw new KernelFeatureException(feature, $"the active security modules are {(_facts.SecurityModules.IsEmpty ? "unknown" : string.Join(", ", _facts.SecurityModules))}", remedy);
     }
 
+    // One that leaves room is set with the others, while there is the privilege to raise it.
+    private bool IsLate(Rlimit limit) => _listener is not null && limit is { Resource: RlimitResource.Nofile, Soft: < 1024 };
+
     // While there are privileges.
     private void AddSchedulingSteps()
     {
@@ -80,7 +83,9 @@ internal sealed partial class LaunchPlanner
         if (WantedFilter is not { } filter)
             return;
         Add(Inside, SeccompSteps.Load(NotifiedFilter ?? filter, _listener?.Listener));
-        if (_listener is not null)
-            Add(Inside, _listener.Send());
+        if (_listener is null)
+            return;
+        Add(Inside, _listener.Send());
+        Add(Inside, _spec.Rlimits.Where(IsLate).Select(ListenerSteps.Limit));
     }
 }

@@ -214,7 +214,7 @@ internal sealed partial class LaunchPlanner
             Add(Inside, RootSwitch.MakeReadOnly(_root));
         if (!_spec.CreateWorkingDirectory)
             Add(Inside, ProcessSteps.WorkingDirectory(_spec.WorkingDirectory, create: false, _mounts.Paths));
-        Add(Inside, _spec.Rlimits.Select(r => r.Step));
+        Add(Inside, _spec.Rlimits.Where(r => !IsLate(r)).Select(r => r.Step));
         AddSchedulingSteps();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Isolation.Linux;
 using Isolation.Linux.Programs;
@@ -7,13 +8,17 @@ using Isolation.Security;
 namespace Isolation.Containers;
 
 /// <summary>Hands the listener of a container's filter to this process: sent over a socket once the filter is loaded.</summary>
-/// <remarks>Whatever the filter says of sendmsg(2), this one call passes: a filter sees all six registers, of which the call uses three, and the others hold a secret that the program never learns.</remarks>
+/// <remarks>Whatever the filter says of sendmsg(2), and of prlimit64(2) after it, these calls pass: a filter sees all six registers, of which they use three or four, and the others hold a secret that the program never learns.</remarks>
 internal sealed class ListenerSteps
 {
     private const uint AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
 
     private static readonly ulong[] s_secret = [.. Enumerable.Range(0, 3).Select(_ => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)))];
-    private static readonly SeccompRule s_exemption = new("sendmsg", SeccompAction.Allow, [.. s_secret.Select((word, i) => SeccompCondition.Equal(3 + i, word))]);
+    private static readonly ImmutableArray<SeccompRule> s_exemptions =
+    [
+        new("sendmsg", SeccompAction.Allow, [.. s_secret.Select((word, i) => SeccompCondition.Equal(3 + i, word))]),
+        new("prlimit64", SeccompAction.Allow, [SeccompCondition.Equal(4, s_secret[1]), SeccompCondition.Equal(5, s_secret[2])]),
+    ];
 
     private readonly Slot _send = new("listener-send"), _listener = new("listener");
 
@@ -24,7 +29,7 @@ internal sealed class ListenerSteps
     internal Slot Listener => _listener;
 
     /// <summary>The filter with the listener let pass.</summary>
-    internal static SeccompFilter LetPass(SeccompFilter filter) => filter.WithExemption(s_exemption);
+    internal static SeccompFilter LetPass(SeccompFilter filter) => filter.WithExemptions(s_exemptions);
 
     internal PlanStep OpenSocket()
     {
@@ -34,6 +39,9 @@ internal sealed class ListenerSteps
     }
 
     internal PlanStep Send() => new("hand over", "the filter's listener", [new SyscallStep(Syscall.sendmsg, _send, DescriptorMessage.Of(_listener), 0, Secret(0), Secret(1), Secret(2))]);
+
+    /// <summary>Sets the limit of open files, which may leave no number for the listener, once that is gone.</summary>
+    internal static PlanStep Limit(Rlimit files) => files.Step with { Calls = [.. files.Step.Calls.Select(c => new SyscallStep(c.Call, [.. c.Arguments, Secret(1), Secret(2)]))] };
 
     private static StepArgument Secret(int index) => StepArgument.Flags(s_secret[index], "secret");
 }

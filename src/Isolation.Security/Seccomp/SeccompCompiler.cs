@@ -111,8 +111,12 @@ internal sealed class SeccompCompiler
             decisions.Add(rules.Key, Decide([.. rules.Reverse().OrderByDescending(r => r.Action.Kind)], architecture));
         }
 
-        if (_filter.Exemption is { } exemption && exemption.Number(architecture) is { } exempt)
-            decisions[exempt] = _diagram.Else(Match(exemption, architecture), decisions.GetValueOrDefault(exempt, _default));
+        foreach (SeccompRule exemption in _filter.Exemptions)
+        {
+            // Before whatever else is tested, in an order that can be run and needs no combining any more.
+            if (exemption.Number(architecture) is { } exempt)
+                decisions[exempt] = _diagram.Continue(Match(exemption, architecture, _diagram.Yes), _diagram.Leaf(exemption.Action), decisions.GetValueOrDefault(exempt, _default));
+        }
     }
 
     /// <summary>One ordered diagram tests each word once; where the rules have so little in common that it grows beyond them, one rule is tested after another.</summary>
@@ -160,12 +164,14 @@ internal sealed class SeccompCompiler
         return size;
     }
 
-    private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture)
+    private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture) => Match(rule, architecture, _diagram.Leaf(rule.Action));
+
+    private DecisionNode Match(SeccompRule rule, SeccompArchitecture architecture, DecisionNode then)
     {
         DecisionNode match = _diagram.Yes;
         foreach (SeccompCondition condition in rule.Conditions)
             match = _diagram.And(Test(condition, architecture.HasShortArguments()), match);
-        return _diagram.And(match, _diagram.Leaf(rule.Action));
+        return then == _diagram.Yes ? match : _diagram.And(match, then);
     }
 
     private DecisionNode Test(SeccompCondition condition, bool shortArguments)

@@ -36,7 +36,7 @@ public sealed partial class SeccompFilter
         NewerSyscalls = other.NewerSyscalls;
         Flags = other.Flags;
         UnknownNames = other.UnknownNames;
-        Exemption = other.Exemption;
+        Exemptions = other.Exemptions;
         _plain = other._plain;
     }
 
@@ -65,8 +65,8 @@ public sealed partial class SeccompFilter
     /// <summary>Names of a profile that was read which no table knows: calls of other architectures or of later kernels. They have no rule.</summary>
     public ImmutableArray<string> UnknownNames { get; private init; } = [];
 
-    /// <summary>A call that is let through whatever the rules say; null for none. By a secret that only its maker knows.</summary>
-    internal SeccompRule? Exemption { get; private init; }
+    /// <summary>Calls that are let through whatever the rules say: by a secret in their registers that only their maker knows.</summary>
+    internal ImmutableArray<SeccompRule> Exemptions { get; private init; } = [];
 
     /// <summary>A filter without rules.</summary>
     /// <param name="defaultAction">What is done with every call.</param>
@@ -152,8 +152,8 @@ public sealed partial class SeccompFilter
         Rules = [.. Rules.Select(r => r with { Action = Notified(r.Action) })],
     };
 
-    /// <summary>The filter with an exemption, always the same one in a process.</summary>
-    internal SeccompFilter WithExemption(SeccompRule rule) => _exempted ??= new(this) { Exemption = rule };
+    /// <summary>The filter with exemptions, always the same ones in a process.</summary>
+    internal SeccompFilter WithExemptions(ImmutableArray<SeccompRule> rules) => _exempted ??= new(this) { Exemptions = rules };
 
     private static SeccompAction Notified(SeccompAction action) =>
         action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread || (action.Kind == SeccompActionKind.Errno && action.Data != (ushort)Errno.ENOSYS) ? SeccompAction.UserNotify : action;
@@ -219,8 +219,8 @@ public sealed partial class SeccompFilter
             text.Append(CultureInfo.InvariantCulture, $"newer than Linux {SyscallTable.Version}: {newer}\n");
         if (Flags != SeccompFlags.None)
             text.Append(CultureInfo.InvariantCulture, $"flags: {Flags}\n");
-        if (Exemption is not null)
-            text.Append("first: ").Append(Exemption).Append('\n');
+        foreach (SeccompRule exemption in Exemptions)
+            text.Append("first: ").Append(exemption).Append('\n');
         foreach (string line in Rules.Select(r => r.ToString()).Order(StringComparer.Ordinal))
             text.Append(line).Append('\n');
         return text.ToString();

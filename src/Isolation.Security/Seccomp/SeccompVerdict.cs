@@ -13,8 +13,12 @@ public sealed record SeccompVerdict(SeccompCall Call, SeccompAction Action, Secc
     {
         if (call.Architecture is not { } architecture || !filter.Architectures.Contains(architecture))
             return new(call, filter.ForeignArchitectures, null, $"The filter is for {string.Join(", ", filter.Architectures)}, and refuses the calls of others.");
-        if (filter.Exemption is { } exemption && exemption.Number(architecture) == call.Number && exemption.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
-            return new(call, exemption.Action, exemption, "The call is exempt by its secret.");
+        foreach (SeccompRule exemption in filter.Exemptions)
+        {
+            if (exemption.Number(architecture) == call.Number && exemption.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
+                return new(call, exemption.Action, exemption, "The call is exempt by its secret.");
+        }
+
         SeccompRule? best = null;
         int others = 0;
         foreach (SeccompRule rule in filter.RulesOf(architecture, call.Number))

@@ -111,7 +111,10 @@ public class DenialTests
         Host.NeedsRoot();
         ContainerBuilder builder = Box.Shell("cat /proc/self/personality; grep Cpus_allowed_list /proc/self/status | cut -f2; ionice; nice").WithSecurity(s => s with
         {
-            Personality = Personality.AddressNoRandomize, CpuAffinity = CpuAffinity.Of(0), IoPriority = new IoPriority(IoPriorityClass.BestEffort, 7), Scheduling = new Scheduling(SchedulingPolicy.Other) { Nice = 7 },
+            Personality = Personality.AddressNoRandomize,
+            CpuAffinity = CpuAffinity.Of(0),
+            IoPriority = new IoPriority(IoPriorityClass.BestEffort, 7),
+            Scheduling = new Scheduling(SchedulingPolicy.Other) { Nice = 7 },
         });
         Assert.Equal("00040000\n0\nbest-effort: prio 7\n7", await builder.OutputAsync());
         // Under it no memory becomes executable that was writable; the loader needs none of that.
