@@ -8,7 +8,7 @@ namespace Isolation.Launcher;
 /// <summary>What <c>--security-opt</c> takes, as docker spells it, and a few words of our own.</summary>
 internal sealed record SecurityOptions
 {
-    internal const string Known = "no-new-privileges[=false], seccomp=FILE|default|unconfined, seccomp-report=on|off, apparmor=PROFILE|unconfined, label=disable|user:U|role:R|type:T|level:L, landlock=RULE,... and deny-write-execute";
+    internal const string Known = "no-new-privileges[=false], seccomp=FILE|default|unconfined, seccomp-report=on|off, apparmor=PROFILE|unconfined, label=disable|user:U|role:R|type:T|level:L|filetype:T, landlock=RULE,... and deny-write-execute";
 
     internal bool? NoNewPrivileges { get; private init; }
 
@@ -37,7 +37,7 @@ internal sealed record SecurityOptions
             ("seccomp-report", "on" or "off") => this with { ReportsDenials = value == "on" },
             ("apparmor", not "") => this with { AppArmor = value },
             ("label", "disable") => this with { Label = ImmutableDictionary<string, string>.Empty.Add("disable", "") },
-            ("label", _) when value.Split(':', 2) is { Length: 2 } part && part[0] is "user" or "role" or "type" or "level" => this with { Label = Label.SetItem(part[0], part[1]) },
+            ("label", _) when value.Split(':', 2) is { Length: 2 } part && part[0] is "user" or "role" or "type" or "level" or "filetype" => this with { Label = Label.SetItem(part[0], part[1]) },
             ("landlock", not "") => this with { Landlock = value.Split(',').Aggregate(Landlock ?? LandlockRuleset.Everything, Allow) },
             ("deny-write-execute", "" or "true") => this with { DenyWriteExecute = true },
             _ => throw new FormatException($"\"{text}\" is none of {Known}."),
@@ -56,7 +56,12 @@ internal sealed record SecurityOptions
         if (AppArmor is not null)
             builder = builder.WithAppArmorProfile(AppArmor);
         if (!Label.IsEmpty && !Label.ContainsKey("disable"))
-            builder = builder.WithSELinux(new SELinuxContext(Label.GetValueOrDefault("user", "system_u"), Label.GetValueOrDefault("role", "system_r"), Label.GetValueOrDefault("type", "container_t"), Label.GetValueOrDefault("level", "s0")));
+        {
+            (string user, string level) = (Label.GetValueOrDefault("user", "system_u"), Label.GetValueOrDefault("level", "s0"));
+            builder = builder.WithSELinux(new SELinuxContext(user, Label.GetValueOrDefault("role", "system_r"), Label.GetValueOrDefault("type", "container_t"), level),
+                Label.TryGetValue("filetype", out string? type) ? new SELinuxContext(user, "object_r", type, level) : null);
+        }
+
         if (Landlock is not null)
             builder = builder.WithLandlock(Landlock);
         return DenyWriteExecute ? builder.WithSecurity(s => s with { DenyWriteExecute = true }) : builder;

@@ -24,7 +24,7 @@ public sealed partial class ContainerBuilder
     /// <summary>Sets the AppArmor profile, which must be loaded.</summary>
     public ContainerBuilder WithAppArmorProfile(string? profile) => WithSecurity(s => s with { AppArmorProfile = profile });
 
-    /// <summary>Sets the SELinux contexts of the program and of the file systems in memory that it gets.</summary>
+    /// <summary>Sets the SELinux contexts of the program and of the file systems that are made for it.</summary>
     public ContainerBuilder WithSELinux(SELinuxContext? process, SELinuxContext? mounts = null) => WithSecurity(s => s with { SELinuxContext = process, SELinuxMountContext = mounts });
 
     /// <summary>Changes the security settings.</summary>

@@ -27,7 +27,7 @@ public sealed record SecuritySettings
     /// <summary>The SELinux context of the program; null lets the policy choose. Needs a /proc mount.</summary>
     public SELinuxContext? SELinuxContext { get; init; }
 
-    /// <summary>The SELinux context of the file systems in memory that the container gets; null lets the policy choose.</summary>
+    /// <summary>The SELinux context of the file systems that are made for the container: tmpfs, /dev, pseudo-terminals, the root's overlay. Null lets the policy choose.</summary>
     public SELinuxContext? SELinuxMountContext { get; init; }
 
     /// <summary>Whether the program gets a session keyring of its own, since keys know no namespaces.</summary>

@@ -25,14 +25,14 @@ internal static class DevSteps
         context.Dev ??= dev;
         return new PlanStep("set up devices in", MountSteps.Quote(mount.Destination),
         [
-            .. MountCalls.NewFileSystem("tmpfs", dev, MountFlags.NoSuid, ("mode", "0755"), ("size", "65536k")),
+            .. MountCalls.NewFileSystem("tmpfs", dev, MountFlags.NoSuid, context.Labelled(("mode", "0755"), ("size", "65536k"))),
             .. context.Paths.EnsureDirectory(mount.Destination, target, InRoot.NoLinks),
             MountCalls.Attach(dev, target),
             .. s_nodes.SelectMany(n => context.CanMakeNodes ? MakeNode(dev, n) : BindNode(dev, n.Name)),
             .. s_links.Select(l => new SyscallStep(Syscall.symlinkat, l.Target, dev, l.Name)),
-            .. mount.HasPts ? Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec, DevptsOptions(context))) : [],
+            .. mount.HasPts ? Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec, context.Labelled(DevptsOptions(context)))) : [],
             .. mount.HasShm ? Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
-                ("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture)))) : [],
+                context.Labelled(("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture))))) : [],
             .. mount.HasMqueue && context.HasOwnIpc
                 ? Below(dev, "mqueue", MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],
         ])

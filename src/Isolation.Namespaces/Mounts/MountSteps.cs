@@ -28,8 +28,14 @@ internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? Termi
     /// <summary>Trees that the parent opened, with their attributes set, by their mounts.</summary>
     internal Dictionary<BindMount, Slot> OpenedTrees { get; } = [];
 
+    /// <summary>The SELinux context of file systems that are made for the container; null lets the policy choose.</summary>
+    internal string? Label { get; init; }
+
     /// <summary>Numbers the files and layers in the staging tmpfs.</summary>
     internal int StagingCount { get; set; }
+
+    /// <summary>Options of a file system that takes a label, with the label.</summary>
+    internal (string Key, string? Value)[] Labelled(params ReadOnlySpan<(string, string?)> options) => Label is null ? [.. options] : [.. options, ("context", Label)];
 }
 
 /// <summary>Lowers mounts to steps.</summary>
@@ -176,7 +182,7 @@ internal static class MountSteps
             options.Add(("nr_inodes", Number(inodes)));
         return new PlanStep("mount tmpfs on", Quote(mount.Destination),
         [
-            .. MountCalls.NewFileSystem("tmpfs", tmpfs, mount.Flags, [.. options]),
+            .. MountCalls.NewFileSystem("tmpfs", tmpfs, mount.Flags, context.Labelled([.. options])),
             .. context.Paths.EnsureDirectory(mount.Destination, target),
             MountCalls.Attach(tmpfs, target),
         ])

@@ -30,7 +30,7 @@ internal static class OverlaySteps
         };
         if (context.InUserNamespace)
             options.Add(("userxattr", null));
-        steps.AddRange(MountCalls.NewFileSystem("overlay", overlay, flags, [.. options]));
+        steps.AddRange(MountCalls.NewFileSystem("overlay", overlay, flags, context.Labelled([.. options])));
         return steps.ToImmutable();
     }
 

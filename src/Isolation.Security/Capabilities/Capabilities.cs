@@ -65,6 +65,10 @@ public static class Capabilities
     /// <exception cref="Linux.LinuxException"><c>EPERM</c>: <c>CAP_SETPCAP</c> is missing, or a bit is locked.</exception>
     public static void SetSecurebitsForCurrentThread(Securebits bits) => ManagedInterpreter.Run(CapabilitySteps.SetSecurebits(bits));
 
+    /// <summary>Has the calling thread keep its permitted set when its user ids leave 0: prctl(2) <c>PR_SET_KEEPCAPS</c>, until the next execve(2). The effective set is emptied all the same.</summary>
+    /// <exception cref="Linux.LinuxException"><c>EPERM</c>: <see cref="Securebits.KeepCapsLocked"/>.</exception>
+    public static void KeepAcrossUserChangeForCurrentThread() => ManagedInterpreter.Run(CapabilitySteps.KeepAcrossUserChange());
+
     private static void Lower(CapabilityState now, CapabilitySet bounding, CapabilitySet permitted, CapabilitySet effective, CapabilitySet inheritable)
     {
         // Lowering permitted or inheritable lowers the ambient set with it.

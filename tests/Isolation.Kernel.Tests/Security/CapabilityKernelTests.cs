@@ -41,6 +41,21 @@ public class CapabilityKernelTests
     }
 
     [Fact]
+    public void Capabilities_are_kept_across_a_change_of_user_on_request()
+    {
+        Host.NeedsRoot();
+        (CapabilitySet kept, CapabilitySet lost) = OnThread(() =>
+        {
+            Capabilities.Keep(CapabilitySet.Of(Capability.Kill, Capability.Setuid, Capability.Setpcap));
+            Capabilities.KeepAcrossUserChangeForCurrentThread();
+            // The system call, unlike the library's function, changes this thread alone.
+            Assert.False(Linux.Syscalls.RawSyscall.Invoke(Linux.Syscalls.Syscall.setresuid, 12345, 12345, 12345).IsError);
+            return (Capabilities.Read().Permitted, Capabilities.Read().Effective);
+        });
+        Assert.Equal((CapabilitySet.Of(Capability.Kill, Capability.Setuid, Capability.Setpcap), CapabilitySet.None), (kept, lost));
+    }
+
+    [Fact]
     public void Securebits_lock()
     {
         Host.NeedsRoot();

@@ -51,6 +51,8 @@ public class LsmTests
         SELinuxContext context = new SELinuxContext("system_u", "system_r", "initrc_t").WithCategories(categories);
         foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
             Assert.Equal(context.ToString(), (await Box.Builder("cat", "/proc/self/attr/current").WithSELinux(context).WithLaunchForm(form).OutputAsync()).TrimEnd('\0'));
+        SELinuxContext files = new SELinuxContext("system_u", "object_r", "tmpfs_t").WithCategories(categories);
+        Assert.Equal($"{files}\n{files}", await Box.Shell("ls -Zd /dev /tmp | cut -d' ' -f1").AddMount(new Namespaces.TmpfsMount("/tmp")).WithSELinux(context, files).OutputAsync());
         await using (ContainerProcess running = await Box.Builder("sleep", "100").WithSELinux(context).StartAsync(TestContext.Current.CancellationToken))
             Assert.Equal(context, SELinux.ContextOf(running.ProcessId));
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true").WithSELinux(context with { Type = "no_such_type_t" }).StartAsync(TestContext.Current.CancellationToken));
