@@ -34,7 +34,7 @@ internal static class LearnCommand
         }
         catch (Exception e) when (e is SpecException or KernelFeatureException or LinuxException or IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync("isolation: " + e.Message);
+            await Console.Error.WriteLineAsync("isolation: " + RunFlags.Reason(e));
             return Program.Failed;
         }
     }

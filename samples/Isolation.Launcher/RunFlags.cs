@@ -103,6 +103,9 @@ internal static class RunFlags
     /// <summary>The first line, without the runtime's mention of a parameter that the reader knows nothing of.</summary>
     internal static string Reason(Exception e)
     {
+        // The tool has no texts of the runtime, whose messages are keys here.
+        if (e is FileNotFoundException or DirectoryNotFoundException && e.Message.Split(", ") is { Length: > 1 } parts && parts[0].StartsWith("IO_", StringComparison.Ordinal))
+            return $"there is no \"{parts[1]}\".";
         string line = e.Message.Split('\n')[0];
         int mention = e is ArgumentException ? Math.Max(line.IndexOf(" (Parameter ", StringComparison.Ordinal), line.IndexOf(" Arg_ParamName_Name", StringComparison.Ordinal)) : -1;
         return mention < 0 ? line : line[..mention];

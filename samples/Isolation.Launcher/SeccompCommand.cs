@@ -84,7 +84,7 @@ internal static class SeccompCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new UsageException($"{arguments.Words[0]}: {e.Message}");
+            throw new UsageException($"{arguments.Words[0]}: {RunFlags.Reason(e)}");
         }
     }
 
@@ -96,7 +96,7 @@ internal static class SeccompCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"The program cannot be written: {e.Message}");
+            throw new UsageException($"The program cannot be written: {RunFlags.Reason(e)}");
         }
     }
 

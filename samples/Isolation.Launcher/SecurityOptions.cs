@@ -82,7 +82,7 @@ internal sealed record SecurityOptions
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"The seccomp profile cannot be read: {e.Message}");
+            throw new UsageException($"The seccomp profile cannot be read: {RunFlags.Reason(e)}");
         }
         catch (FormatException e)
         {

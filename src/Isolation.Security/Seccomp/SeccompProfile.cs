@@ -56,7 +56,7 @@ public static class SeccompProfile
         }
         catch (JsonException e)
         {
-            throw new FormatException($"The seccomp profile is no JSON: {e.Message}", e);
+            throw new FormatException(FormattableString.Invariant($"The seccomp profile is no JSON: it goes wrong at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}."), e);
         }
     }
 
