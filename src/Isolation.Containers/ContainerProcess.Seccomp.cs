@@ -12,7 +12,7 @@ public sealed partial class ContainerProcess
     // Different calls that are kept; a program that tries all of them costs no more memory.
     private const int MaximumDenials = 64;
 
-    private readonly Dictionary<(uint, uint), SeccompDenial> _denials = [];
+    private readonly Dictionary<(uint, uint), (SeccompDenial Denial, int ThreadId)> _denials = [];
     private SeccompNotifier? _notifier;
     private SeccompFilter? _answered;
 
@@ -48,10 +48,10 @@ public sealed partial class ContainerProcess
         (uint, uint) key = (call.Call.Audit, call.Call.Number);
         lock (_denials)
         {
-            if (_denials.TryGetValue(key, out SeccompDenial? known))
-                _denials[key] = known with { Count = known.Count + 1 };
+            if (_denials.TryGetValue(key, out var known))
+                _denials[key] = (known.Denial with { Count = known.Denial.Count + 1 }, known.ThreadId);
             else if (_denials.Count < MaximumDenials)
-                _denials.Add(key, new SeccompDenial(verdict, 1, ReadName(call.ThreadId), call.ThreadId == _process?.ProcessId));
+                _denials.Add(key, (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), call.ThreadId));
         }
     }
 
@@ -72,6 +72,6 @@ public sealed partial class ContainerProcess
     {
         StopListening();
         lock (_denials)
-            return [.. _denials.Values];
+            return [.. _denials.Values.Select(d => d.Denial with { IsFirstProcess = d.ThreadId == ProcessId })]; // not known before the start was over
     }
 }

@@ -25,7 +25,7 @@ public class HeaderTests
         "SECCOMP_IOCTL_NOTIF_SET_FLAGS", "SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP", "LANDLOCK_RULE_PATH_BENEATH", "LANDLOCK_RULE_NET_PORT", "LANDLOCK_ADD_RULE_QUIET", "LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF",
         "LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON", "LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF", "LANDLOCK_RESTRICT_SELF_TSYNC", "LANDLOCK_RESTRICT_SELF_NO_NEW_PRIVS", "LANDLOCK_ACCESS_FS_TRUNCATE", "LANDLOCK_ACCESS_FS_IOCTL_DEV",
         "LANDLOCK_ACCESS_FS_RESOLVE_UNIX", "LANDLOCK_ACCESS_NET_BIND_TCP", "LANDLOCK_ACCESS_NET_CONNECT_TCP", "LANDLOCK_ACCESS_NET_BIND_UDP", "LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP", "LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET",
-        "LANDLOCK_SCOPE_SIGNAL", "PR_SET_MDWE", "PR_GET_MDWE", "PR_MDWE_REFUSE_EXEC_GAIN", "PR_MDWE_NO_INHERIT",
+        "LANDLOCK_SCOPE_SIGNAL", "PR_SET_MDWE", "PR_GET_MDWE", "PR_MDWE_REFUSE_EXEC_GAIN",
     ];
 
     // Names that only libc's headers have.
@@ -109,6 +109,13 @@ public class HeaderTests
             .. Enum.GetValues<Errno>().Where(e => e != Errno.None).Select(e => (e.ToString(), Number((int)e))),
             .. Enum.GetValues<Capability>().Select(c => (CapabilitySet.KernelName(c), Number((int)c))),
             .. Enum.GetValues<RlimitResource>().Select(r => ("RLIMIT_" + r.ToString().ToUpperInvariant(), Number((int)r))),
+            .. new (string Name, Securebits Bit)[]
+            {
+                ("NOROOT", Securebits.NoRoot), ("NOROOT_LOCKED", Securebits.NoRootLocked), ("NO_SETUID_FIXUP", Securebits.NoSetuidFixup), ("NO_SETUID_FIXUP_LOCKED", Securebits.NoSetuidFixupLocked),
+                ("KEEP_CAPS", Securebits.KeepCaps), ("KEEP_CAPS_LOCKED", Securebits.KeepCapsLocked), ("NO_CAP_AMBIENT_RAISE", Securebits.NoAmbientRaise), ("NO_CAP_AMBIENT_RAISE_LOCKED", Securebits.NoAmbientRaiseLocked),
+            }.Select(s => ("SECBIT_" + s.Name, Number((int)s.Bit))),
+            .. Enum.GetValues<SeccompActionKind>().Where(k => k != SeccompActionKind.UserNotify).Select(k => ("SECCOMP_RET_" + string.Concat(k.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? "_" + c : c.ToString())).ToUpperInvariant(), ActionValue(k))),
+            ("SECCOMP_RET_USER_NOTIF", ActionValue(SeccompActionKind.UserNotify)),
             .. NamespaceKinds.All.Each().Select(k => (k.CloneNames(), Number((int)k))),
             .. Enum.GetValues<MountFlags>().Where(f => f != MountFlags.None).Select(f => (f == MountFlags.ReadOnly ? "MOUNT_ATTR_RDONLY" : "MOUNT_ATTR_" + f.ToString().ToUpperInvariant(), Number((int)f))),
         ];
@@ -118,6 +125,18 @@ public class HeaderTests
     private static IEnumerable<(string Name, string Value)> Constants() => typeof(LinuxException).Assembly.GetTypes()
         .Where(t => t.Namespace == "Isolation.Linux.Abi").SelectMany(t => t.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public))
         .Where(f => f.IsLiteral).Select(f => (f.Name, Convert.ToString(f.GetRawConstantValue(), CultureInfo.InvariantCulture)!));
+
+    private static string ActionValue(SeccompActionKind kind) => (kind switch
+    {
+        SeccompActionKind.KillProcess => SeccompAction.KillProcess,
+        SeccompActionKind.KillThread => SeccompAction.KillThread,
+        SeccompActionKind.Trap => SeccompAction.Trap(),
+        SeccompActionKind.Errno => SeccompAction.Errno(Errno.None),
+        SeccompActionKind.UserNotify => SeccompAction.UserNotify,
+        SeccompActionKind.Trace => SeccompAction.Trace(),
+        SeccompActionKind.Log => SeccompAction.Log,
+        _ => SeccompAction.Allow,
+    }).Value.ToString(CultureInfo.InvariantCulture);
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 

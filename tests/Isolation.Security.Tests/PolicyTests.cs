@@ -25,6 +25,25 @@ public class PolicyTests
     public void Each_version_adds_its_rights(int abi, string added) => Assert.Equal(added, LandlockRights.OfAbi(abi).Except(LandlockRights.OfAbi(abi - 1)).ToString());
 
     [Fact]
+    public void Rights_have_the_kernel_s_numbers()
+    {
+        // The constants are checked against the headers elsewhere.
+        Dictionary<string, ulong> constants = typeof(Isolation.Linux.Abi.LandlockAbi).GetFields(System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.NonPublic)
+            .Where(f => f.FieldType == typeof(ulong)).ToDictionary(f => f.Name, f => (ulong)f.GetRawConstantValue()!);
+        Assert.Equal(23, constants.Count);
+        foreach ((string name, ulong value) in constants)
+        {
+            string spelt = name switch
+            {
+                _ when name.StartsWith("LANDLOCK_ACCESS_FS_", StringComparison.Ordinal) => new LandlockRights((LandlockFileAccess)value).ToString(),
+                _ when name.StartsWith("LANDLOCK_ACCESS_NET_", StringComparison.Ordinal) => new LandlockRights(LandlockFileAccess.None, (LandlockNetAccess)value).ToString(),
+                _ => new LandlockRights(LandlockFileAccess.None, LandlockNetAccess.None, (LandlockScopes)value).ToString(),
+            };
+            Assert.EndsWith("_" + spelt.Replace("scope ", ""), name, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void What_a_kernel_lacks_is_refused_or_reported()
     {
         LandlockRuleset ruleset = LandlockRuleset.Restrict(LandlockRights.OfAbi(3), LandlockRights.OfAbi(6)).Allow(LandlockFileAccess.Read, "/usr").WithLogging(LandlockLogging.NewExecOn);

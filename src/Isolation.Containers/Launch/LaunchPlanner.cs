@@ -51,7 +51,8 @@ internal sealed partial class LaunchPlanner
             TerminalGroup: !inUserNamespace || _userNamespace.Groups?.ToOutside(5) is not null ? 5 : null,
             inUserNamespace,
             HasOwnIpc: Owns(NamespaceKinds.Ipc) || !_userNamespace.IsNew,
-            staged ? new Slot("staging") : null) { Label = spec.Security.SELinuxMountContext?.ToString() };
+            staged ? new Slot("staging") : null)
+        { Label = spec.Security.SELinuxMountContext?.ToString() };
         _form = ChooseForm();
         _cgroup = ChooseCgroup();
         _listener = NotifiedFilter is null ? null : new ListenerSteps();

@@ -5,6 +5,5 @@ internal static class Keyctl
 {
     internal const int KEYCTL_GET_KEYRING_ID = 0;
     internal const int KEYCTL_JOIN_SESSION_KEYRING = 1;
-    internal const int KEYCTL_DESCRIBE = 6;
     internal const int KEY_SPEC_SESSION_KEYRING = -3;
 }

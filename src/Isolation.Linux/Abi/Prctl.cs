@@ -8,8 +8,6 @@ internal static class Prctl
     internal const int PR_SET_DUMPABLE = 4;
     internal const int PR_SET_KEEPCAPS = 8;
     internal const int PR_SET_NAME = 15;
-    internal const int PR_GET_KEEPCAPS = 7;
-    internal const int PR_GET_SECCOMP = 21;
     internal const int PR_CAPBSET_READ = 23;
     internal const int PR_CAPBSET_DROP = 24;
     internal const int PR_GET_SECUREBITS = 27;
@@ -24,20 +22,8 @@ internal static class Prctl
     internal const int PR_GET_SPECULATION_CTRL = 52;
     internal const int PR_SET_SPECULATION_CTRL = 53;
     internal const int PR_SCHED_CORE = 62;
-    internal const int PR_SCHED_CORE_GET = 0;
     internal const int PR_SCHED_CORE_CREATE = 1;
-    internal const int PR_SCHED_CORE_SHARE_TO = 2;
     internal const int PR_SET_MDWE = 65;
     internal const int PR_GET_MDWE = 66;
     internal const int PR_MDWE_REFUSE_EXEC_GAIN = 1;
-    internal const int PR_MDWE_NO_INHERIT = 2;
-
-    internal const int SECBIT_NOROOT = 1;
-    internal const int SECBIT_NOROOT_LOCKED = 2;
-    internal const int SECBIT_NO_SETUID_FIXUP = 4;
-    internal const int SECBIT_NO_SETUID_FIXUP_LOCKED = 8;
-    internal const int SECBIT_KEEP_CAPS = 16;
-    internal const int SECBIT_KEEP_CAPS_LOCKED = 32;
-    internal const int SECBIT_NO_CAP_AMBIENT_RAISE = 64;
-    internal const int SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 128;
 }

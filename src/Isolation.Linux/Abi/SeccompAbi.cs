@@ -4,12 +4,10 @@ namespace Isolation.Linux.Abi;
 internal static class SeccompAbi
 {
     internal const uint SECCOMP_SET_MODE_FILTER = 1;
-    internal const uint SECCOMP_GET_ACTION_AVAIL = 2;
     internal const uint SECCOMP_FILTER_FLAG_TSYNC = 1;
     internal const uint SECCOMP_FILTER_FLAG_LOG = 2;
     internal const uint SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
     internal const uint SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
-    internal const uint SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16;
     internal const uint SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32;
 
     internal const uint SECCOMP_IOCTL_NOTIF_RECV = 0xC0502100;

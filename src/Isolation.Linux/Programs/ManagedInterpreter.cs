@@ -5,6 +5,8 @@ namespace Isolation.Linux.Programs;
 /// <summary>Runs the steps of a loaded program here, on the calling thread: the same words that a new process would run.</summary>
 internal static unsafe class ManagedInterpreter
 {
+    private static readonly uint s_close = (uint)SyscallNumber.Native(Syscall.close);
+
     /// <summary>Runs plan steps on the calling thread.</summary>
     /// <exception cref="LinuxException">A step failed; names its action and subject.</exception>
     internal static void Run(params ReadOnlySpan<PlanStep> plan)
@@ -93,7 +95,15 @@ internal static unsafe class ManagedInterpreter
             words[a] = Has(flags, a) ? *(nuint*)word : word;
         }
 
-        return RawSyscall.InvokeNumber((nint)(*(uint*)step), words[0], words[1], words[2], words[3], words[4], words[5]);
+        uint number = *(uint*)step;
+        SyscallResult result;
+        do
+        {
+            result = RawSyscall.InvokeNumber((nint)number, words[0], words[1], words[2], words[3], words[4], words[5]);
+        }
+        // The runtime stops threads by signals; a limit of memory, for one, is not written to the end then. A descriptor is closed all the same.
+        while (result.Errno == Errno.EINTR && number != s_close);
+        return result;
     }
 
     private static bool Tolerates(byte* step, uint flags, Errno errno) =>

@@ -1,12 +1,10 @@
-using System.Collections.Frozen;
-
 namespace Isolation.Security;
 
 /// <summary>On i386 every socket call can also be made through socketcall(2), and the System V ones through ipc(2), by a number in the first argument.</summary>
 internal static class MultiplexedSyscalls
 {
     // linux/net.h SYS_*, linux/ipc.h.
-    private static readonly FrozenDictionary<string, (string Through, uint Selector)> s_calls = new Dictionary<string, (string, uint)>
+    private static readonly Dictionary<string, (string Through, uint Selector)> s_calls = new Dictionary<string, (string, uint)>
     {
         ["socket"] = ("socketcall", 1),
         ["bind"] = ("socketcall", 2),
@@ -40,7 +38,7 @@ internal static class MultiplexedSyscalls
         ["shmdt"] = ("ipc", 22),
         ["shmget"] = ("ipc", 23),
         ["shmctl"] = ("ipc", 24),
-    }.ToFrozenDictionary();
+    };
 
     /// <summary>The rule that stands for another where it is reached through socketcall(2) or ipc(2).</summary>
     /// <remarks>There the arguments lie in memory, where a filter cannot look: a conditional refusal is then a refusal, a conditional permission none.</remarks>

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Globalization;
 
 namespace Isolation.Security;
@@ -16,23 +15,23 @@ public sealed partial class SyscallTable
         new(() => new(SeccompArchitecture.Arm, ArmCalls, 0)),
     ];
 
-    private readonly FrozenDictionary<string, uint> _numbers;
-    private readonly FrozenDictionary<uint, string> _names;
+    private readonly Dictionary<string, uint> _numbers = new(512, StringComparer.Ordinal);
+    private readonly Dictionary<uint, string> _names = new(512);
 
     private SyscallTable(SeccompArchitecture architecture, string text, uint bit)
     {
         Architecture = architecture;
-        var numbers = new Dictionary<string, uint>(512, StringComparer.Ordinal);
         foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
         {
             int space = line.IndexOf(' ');
-            numbers.Add(line[(space + 1)..].ToString(), uint.Parse(line[..space], CultureInfo.InvariantCulture) | bit);
+            uint number = uint.Parse(line[..space], CultureInfo.InvariantCulture) | bit;
+            string name = line[(space + 1)..].ToString();
+            _numbers.Add(name, number);
+            _names.Add(number, name);
+            // Arm's private calls lie far above the others, which are what new ones are added to.
+            if ((number & ~bit) < 0x10000)
+                Highest = Math.Max(Highest, number);
         }
-
-        _numbers = numbers.ToFrozenDictionary(StringComparer.Ordinal);
-        _names = numbers.ToFrozenDictionary(n => n.Value, n => n.Key);
-        // Arm's private calls lie far above the others, which are what new ones are added to.
-        Highest = numbers.Values.Where(n => (n & ~bit) < 0x10000).Max();
     }
 
     /// <summary>Whose calls these are.</summary>
