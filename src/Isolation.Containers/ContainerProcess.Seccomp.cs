@@ -12,7 +12,7 @@ public sealed partial class ContainerProcess
     // Different calls that are kept; a program that tries all of them costs no more memory.
     private const int MaximumDenials = 64;
 
-    private readonly Dictionary<(uint, uint), (SeccompDenial Denial, int ThreadId)> _denials = [];
+    private readonly Dictionary<(uint, uint), (SeccompDenial Denial, int ProcessId)> _denials = [];
     private SeccompNotifier? _notifier;
     private SeccompFilter? _answered;
 
@@ -34,24 +34,41 @@ public sealed partial class ContainerProcess
         SeccompVerdict verdict = _answered!.Explain(call.Call);
         if (verdict.Action.Kind == SeccompActionKind.UserNotify)
             return Plan.Spec.Security.SeccompHandler is { } handler ? handler(call) : new(SeccompReply.Fail(Errno.ENOSYS));
-        Keep(call, verdict);
+        if (verdict.Action.Kind == SeccompActionKind.Errno && CountAgain(call))
+            return new(Refusal(verdict.Action));
+        // While the call waits its thread lives, and a handle opened meanwhile is of its process and no other.
+        int id = call.ProcessId();
+        using PidHandle? process = PidHandle.TryOpen(id);
+        if (process is null || !call.IsWaiting)
+            return new(SeccompReply.Fail(Errno.EPERM));
+        Keep(call, verdict, id);
         if (verdict.Action.Kind == SeccompActionKind.Errno)
-            return new(verdict.Action.Data == 0 ? SeccompReply.Return() : SeccompReply.Fail((Errno)verdict.Action.Data));
+            return new(Refusal(verdict.Action));
         // The kernel would have killed it without asking; the signal is this process's then, and the report tells why.
-        using PidHandle? process = PidHandle.TryOpen(call.ProcessId());
-        process?.TrySendSignal(9);
+        process.TrySendSignal(9);
         return new(SeccompReply.Fail(Errno.EPERM));
     }
 
-    private void Keep(SeccompNotification call, SeccompVerdict verdict)
+    private static SeccompReply Refusal(SeccompAction action) => action.Data == 0 ? SeccompReply.Return() : SeccompReply.Fail((Errno)action.Data);
+
+    /// <summary>Counts a call that has been refused before; false for one that has not.</summary>
+    private bool CountAgain(SeccompNotification call)
     {
-        (uint, uint) key = (call.Call.Audit, call.Call.Number);
         lock (_denials)
         {
-            if (_denials.TryGetValue(key, out var known))
-                _denials[key] = (known.Denial with { Count = known.Denial.Count + 1 }, known.ThreadId);
-            else if (_denials.Count < MaximumDenials)
-                _denials.Add(key, (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), call.ThreadId));
+            if (!_denials.TryGetValue((call.Call.Audit, call.Call.Number), out var known))
+                return false;
+            _denials[(call.Call.Audit, call.Call.Number)] = (known.Denial with { Count = known.Denial.Count + 1 }, known.ProcessId);
+            return true;
+        }
+    }
+
+    private void Keep(SeccompNotification call, SeccompVerdict verdict, int processId)
+    {
+        lock (_denials)
+        {
+            if (!CountAgain(call) && _denials.Count < MaximumDenials)
+                _denials.Add((call.Call.Audit, call.Call.Number), (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), processId));
         }
     }
 
@@ -72,6 +89,6 @@ public sealed partial class ContainerProcess
     {
         StopListening();
         lock (_denials)
-            return [.. _denials.Values.Select(d => d.Denial with { IsFirstProcess = d.ThreadId == ProcessId })]; // not known before the start was over
+            return [.. _denials.Values.Select(d => d.Denial with { IsFirstProcess = d.ProcessId == ProcessId })]; // not known before the start was over
     }
 }

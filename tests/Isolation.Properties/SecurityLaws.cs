@@ -74,10 +74,10 @@ public class SecurityLaws
     }));
 
     [Fact]
-    public void The_order_of_rules_has_no_meaning_for_what_may_run() => Hold(Prop.ForAll(Filter, filter =>
+    public void The_order_of_rules_has_no_meaning() => Hold(Prop.ForAll(Filter, filter =>
     {
         SeccompFilter reversed = filter.WithRules(filter.Rules.Reverse(), []);
-        return Boundaries(filter).All(call => filter.Explain(call).Action.Kind == reversed.Explain(call).Action.Kind);
+        return filter.ToString() == reversed.ToString() && Boundaries(filter).All(call => filter.Explain(call).Action == reversed.Explain(call).Action);
     }));
 
     [Fact]

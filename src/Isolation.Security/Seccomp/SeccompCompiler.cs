@@ -108,7 +108,7 @@ internal sealed class SeccompCompiler
         foreach (IGrouping<uint, SeccompRule> rules in _filter.RulesOf(architecture).GroupBy(r => r.Number, r => r.Rule))
         {
             // The strictest last, so that it comes first.
-            decisions.Add(rules.Key, Decide([.. rules.Reverse().OrderByDescending(r => r.Action.Kind)], architecture));
+            decisions.Add(rules.Key, Decide([.. rules.OrderByDescending(r => r.Action.Kind).ThenByDescending(r => r.Action.Data)], architecture));
         }
 
         foreach (SeccompRule exemption in _filter.Exemptions)

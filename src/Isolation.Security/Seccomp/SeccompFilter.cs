@@ -6,7 +6,8 @@ using Isolation.Linux;
 namespace Isolation.Security;
 
 /// <summary>Which system calls are made and which are refused: an immutable value that prints itself and compiles to a <see cref="SeccompProgram"/>.</summary>
-/// <remarks>The order of rules has no meaning: where several match a call the strictest action holds, as the kernel does with several filters.
+/// <remarks>The order of rules has no meaning: where several match a call the strictest action holds, as the kernel does with several filters, and of several
+/// error numbers the lowest.
 /// A call that no rule matches gets <see cref="DefaultAction"/>. To relax, take rules away by <see cref="Without"/> first. See seccomp(2).</remarks>
 /// <example><code>
 /// SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow)
@@ -219,6 +220,8 @@ public sealed partial class SeccompFilter
             text.Append(CultureInfo.InvariantCulture, $"newer than Linux {SyscallTable.Version}: {newer}\n");
         if (Flags != SeccompFlags.None)
             text.Append(CultureInfo.InvariantCulture, $"flags: {Flags}\n");
+        if (_plain is not null)
+            text.Append("denials notified of: ").Append(_plain);
         foreach (SeccompRule exemption in Exemptions)
             text.Append("first: ").Append(exemption).Append('\n');
         foreach (string line in Rules.Select(r => r.ToString()).Order(StringComparer.Ordinal))

@@ -87,7 +87,7 @@ public sealed class SeccompNotifier : IDisposable
     {
         SeccompSyscalls.WakeSynchronously(listener);
         var buffer = new byte[SeccompSyscalls.NotificationSize];
-        while (SeccompSyscalls.WaitForCall(listener, _stop).Value == 1)
+        while (!_stop.IsClosed && SeccompSyscalls.WaitForCall(listener, _stop).Value == 1) // a handler may have disposed it
         {
             SyscallResult received = SeccompSyscalls.Receive(listener, buffer);
             if (received.IsError)

@@ -25,7 +25,7 @@ public sealed record SeccompVerdict(SeccompCall Call, SeccompAction Action, Secc
         {
             if (!rule.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
                 others++;
-            else if (best is null || rule.Action.Kind < best.Action.Kind)
+            else if (best is null || (rule.Action.Kind, rule.Action.Data).CompareTo((best.Action.Kind, best.Action.Data)) < 0)
                 best = rule;
         }
 

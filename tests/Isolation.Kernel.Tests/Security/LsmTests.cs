@@ -1,5 +1,6 @@
 using Isolation.Containers;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 using Isolation.Security;
 
 namespace Isolation.Kernel.Tests.Security;
@@ -20,12 +21,20 @@ public class LsmTests
             Assert.Equal("enforce", AppArmor.Loaded[name]);
             // The other layers allow it: only the profile is in the way.
             ContainerBuilder builder = Box.Shell("cat /proc/self/attr/current; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; cat /etc/hostname 2>/dev/null && echo read; cat /etc/passwd >/dev/null && echo other; "
-                    + "ping -c 1 -W 1 127.0.0.1 >/dev/null 2>&1 && echo raw; true")
+                    + "true")
                 .WithCapabilities(CapabilitySet.DockerDefault.Add(Capability.SysAdmin)).WithSeccompUnconfined().WithReadOnlyRoot(false);
             Assert.Equal($"{name} (enforce)\nother", await builder.WithAppArmorProfile(name).OutputAsync());
             string without = await builder.OutputAsync();
             Assert.Contains("mounted", without);
             Assert.Contains("read", without);
+            using var thread = new LinuxThread("apparmor test");
+            (Errno before, Errno after, string? label) = thread.Invoke(() =>
+            {
+                Errno free = RawSocket();
+                AppArmor.ChangeProfileOfCurrentThread(name);
+                return (free, RawSocket(), AppArmor.ProfileOfCurrentThread);
+            });
+            Assert.Equal((Errno.None, Errno.EACCES, $"{name} (enforce)"), (before, after, label));
             foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
                 Assert.Equal($"{name} (enforce)", await Box.Builder("cat", "/proc/self/attr/current").WithAppArmorProfile(name).WithLaunchForm(form).OutputAsync());
         }
@@ -39,6 +48,14 @@ public class LsmTests
         Assert.Contains("No such profile is loaded", e.Message);
         LinuxException wrong = Assert.Throws<LinuxException>(() => AppArmorProfile.Container(name).Add("nonsense of a rule").Load());
         Assert.Contains("It said:", wrong.Message);
+    }
+
+    private static Errno RawSocket()
+    {
+        SyscallResult socket = RawSyscall.Invoke(Syscall.socket, 2, 3, 1);
+        if (!socket.IsError)
+            RawSyscall.Invoke(Syscall.close, (nuint)socket.Value);
+        return socket.Errno;
     }
 
     [Fact]
