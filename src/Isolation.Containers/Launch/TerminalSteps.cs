@@ -9,22 +9,15 @@ namespace Isolation.Containers;
 /// <summary>Lowers a pseudo-terminal of the container's own devpts: its master goes to the parent, its slave becomes the console.</summary>
 internal sealed class TerminalSteps
 {
-    private const uint TIOCSCTTY = 0x540e, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441, AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
+    private const uint TIOCSCTTY = 0x540e, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441;
 
-    private readonly Slot _master = new("ptmx"), _slave = new("terminal"), _send = new("console-send");
+    private readonly Slot _master = new("ptmx"), _slave = new("terminal");
+    private readonly DescriptorSocket _socket = new("console");
 
     /// <summary>The parent's end of the socket by which the master comes.</summary>
-    internal Slot Receive { get; } = new("console-receive");
+    internal Slot Receive => _socket.Receive;
 
-    /// <summary>The child's end.</summary>
-    internal Slot Send => _send;
-
-    internal PlanStep OpenSocket()
-    {
-        StepArgument pair = StepArgument.DescriptorPair(Receive, _send);
-        return new PlanStep("make a socket for", "the terminal",
-            [new SyscallStep(Syscall.socketpair, StepArgument.Flags(AF_UNIX, "AF_UNIX"), StepArgument.Flags(SOCK_SEQPACKET | SOCK_CLOEXEC, "SOCK_SEQPACKET|SOCK_CLOEXEC"), 0, pair)]);
-    }
+    internal PlanStep OpenSocket() => _socket.Open("the terminal");
 
     /// <summary>Opens the terminal by descriptors only: the slave comes from the master, and the console from the slave.</summary>
     internal PlanStep Open(Slot dev, ResolvedUser user)
@@ -37,7 +30,7 @@ internal sealed class TerminalSteps
             new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCSPTLCK, "TIOCSPTLCK"), StepArgument.Words("[0]", 0)),
             new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCGPTPEER, "TIOCGPTPEER"), StepArgument.Flags(Flags, "O_RDWR|O_NOCTTY|O_CLOEXEC")) { Result = _slave },
             .. user.UserId == 0 ? (ImmutableArray<SyscallStep>)[] : [new SyscallStep(Syscall.fchown, _slave, user.UserId, StepArgument.Flags(uint.MaxValue, "-1"))],
-            new SyscallStep(Syscall.sendmsg, _send, DescriptorMessage.Of(_master), 0),
+            _socket.Hand(_master),
             new SyscallStep(Syscall.mknodat, dev, "console", StepArgument.Flags(Fcntl.S_IFREG | 0b110_010_000, "S_IFREG|0620"), 0),
             MountCalls.CloneTree(_slave, "", console),
             MountCalls.AttachAt(console, dev, "console"),

@@ -15,6 +15,16 @@ internal static unsafe class PollSyscalls
         return result.Value > 0;
     }
 
+    /// <summary>Waits until there is something to read: true for the first, false where only its end or the second is to be seen.</summary>
+    internal static bool WaitForFirst(LinuxHandle first, LinuxHandle second)
+    {
+        var requests = stackalloc pollfd[2];
+        requests[0] = new pollfd { fd = first.Descriptor, events = POLLIN };
+        requests[1] = new pollfd { fd = second.Descriptor, events = POLLIN };
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.ppoll, (nuint)requests, 2, 0, 0, 8);
+        return !result.IsError && requests[1].revents == 0 && (requests[0].revents & POLLIN) != 0;
+    }
+
     /// <summary>Waits until every write end of a pipe is closed; what is written meanwhile wakes nobody.</summary>
     internal static void WaitForHangUp(LinuxHandle pipe)
     {

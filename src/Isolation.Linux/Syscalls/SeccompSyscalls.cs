@@ -8,38 +8,12 @@ internal static unsafe class SeccompSyscalls
     /// <summary>Room for <c>struct seccomp_notif</c>, 80 bytes, which later kernels may extend.</summary>
     internal const int NotificationSize = 256;
 
-    private const short POLLIN = 1, POLLHUP = 16, POLLERR = 8, POLLNVAL = 32;
-
-    /// <summary>Waits for a call or for the end: 1 a call, 0 nobody is left who could call, or the second descriptor is readable.</summary>
-    internal static SyscallResult WaitForCall(LinuxHandle listener, LinuxHandle stop)
-    {
-        var requests = stackalloc pollfd[2];
-        requests[0] = new pollfd { fd = listener.Descriptor, events = POLLIN };
-        requests[1] = new pollfd { fd = stop.Descriptor, events = POLLIN };
-        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.ppoll, (nuint)requests, 2, 0, 0, 8);
-        if (result.IsError)
-            return result;
-        if (requests[1].revents != 0)
-            return new SyscallResult(0);
-        return new SyscallResult((requests[0].revents & POLLIN) != 0 ? 1 : 0);
-    }
-
-    /// <summary>Whether a call is waiting, or nobody is left who could call.</summary>
-    internal static (bool HasCall, bool HasEnded) Look(LinuxHandle listener)
-    {
-        var request = new pollfd { fd = listener.Descriptor, events = POLLIN };
-        long* zero = stackalloc long[2];
-        (zero[0], zero[1]) = (0, 0);
-        SyscallResult result = RawSyscall.Invoke(Syscall.ppoll, (nuint)(&request), 1, (nuint)zero, 0, 8);
-        return ((request.revents & POLLIN) != 0, result.IsError || (request.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
-    }
-
     /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended meanwhile.</summary>
     internal static SyscallResult Receive(LinuxHandle listener, Span<byte> notification)
     {
         notification.Clear(); // the kernel insists
         fixed (byte* pointer = notification)
-            return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
+            return FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
     }
 
     /// <summary>Answers a call.</summary>
@@ -50,11 +24,11 @@ internal static unsafe class SeccompSyscalls
         (response[0], response[1], response[3]) = ((long)id, value, 0);
         ((int*)response)[4] = error;
         ((uint*)response)[5] = flags;
-        return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_SEND, (nuint)response);
+        return FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_SEND, (nuint)response);
     }
 
     internal static bool IsValid(LinuxHandle listener, ulong id) =>
-        !RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_ID_VALID, (nuint)(&id)).IsError;
+        !FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_ID_VALID, (nuint)(&id)).IsError;
 
     /// <summary>Puts a copy of a descriptor into the caller. The result is its number there.</summary>
     internal static SyscallResult AddDescriptor(LinuxHandle listener, ulong id, int source, uint flags, uint target, uint descriptorFlags)
@@ -67,7 +41,7 @@ internal static unsafe class SeccompSyscalls
 
     /// <summary>Wakes the caller on this processor: faster where both take turns. Since Linux 6.6; without effect before.</summary>
     internal static void WakeSynchronously(LinuxHandle listener) =>
-        RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_SET_FLAGS, SeccompAbi.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+        FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_SET_FLAGS, SeccompAbi.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 
     internal static SyscallResult ReadMemory(int processId, ulong address, Span<byte> buffer) => Transfer(Syscall.process_vm_readv, processId, address, buffer);
 
@@ -92,11 +66,5 @@ internal static unsafe class SeccompSyscalls
             (vectors[0], vectors[1], vectors[2], vectors[3]) = ((ulong)pointer, (ulong)buffer.Length, address, (ulong)buffer.Length);
             return RawSyscall.Invoke(call, (nuint)processId, (nuint)vectors, 1, (nuint)(vectors + 2), 1, 0);
         }
-    }
-
-    private struct pollfd
-    {
-        internal int fd;
-        internal short events, revents;
     }
 }

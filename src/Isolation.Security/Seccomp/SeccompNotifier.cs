@@ -76,7 +76,7 @@ public sealed class SeccompNotifier : IDisposable
 
     private void Loop()
     {
-        if (_socket is not null && SeccompSyscalls.WaitForCall(_socket, _stop).Value == 1 && SocketSyscalls.ReceiveDescriptor(_socket) is { IsError: false } sent)
+        if (_socket is not null && PollSyscalls.WaitForFirst(_socket, _stop) && SocketSyscalls.ReceiveDescriptor(_socket) is { IsError: false } sent)
             _listener = new SeccompListener((int)sent.Value);
         if (_listener is { } listener)
             Answer(listener);
@@ -87,7 +87,7 @@ public sealed class SeccompNotifier : IDisposable
     {
         SeccompSyscalls.WakeSynchronously(listener);
         var buffer = new byte[SeccompSyscalls.NotificationSize];
-        while (!_stop.IsClosed && SeccompSyscalls.WaitForCall(listener, _stop).Value == 1) // a handler may have disposed it
+        while (!_stop.IsClosed && PollSyscalls.WaitForFirst(listener, _stop)) // a handler may have disposed it
         {
             SyscallResult received = SeccompSyscalls.Receive(listener, buffer);
             if (received.IsError)

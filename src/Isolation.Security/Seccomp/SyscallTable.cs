@@ -43,8 +43,6 @@ public sealed partial class SyscallTable
     /// <summary>The names, in no order.</summary>
     public IEnumerable<string> Names => _numbers.Keys;
 
-    internal IEnumerable<uint> Numbers => _names.Keys;
-
     /// <summary>The table of an architecture.</summary>
     public static SyscallTable For(SeccompArchitecture architecture) => (int)architecture is >= 0 and < 5
         ? s_tables[(int)architecture].Value

@@ -1,0 +1,31 @@
+using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Containers;
+
+/// <summary>A socket by which the child hands a descriptor to this process: unix(7), <c>SCM_RIGHTS</c>.</summary>
+internal sealed class DescriptorSocket(string name)
+{
+    private const uint AF_UNIX = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
+
+    private readonly Slot _send = new(name + "-send");
+
+    /// <summary>The parent's end.</summary>
+    internal Slot Receive { get; } = new(name + "-receive");
+
+    internal PlanStep Open(string subject) => new("make a socket for", subject,
+        [new SyscallStep(Syscall.socketpair, StepArgument.Flags(AF_UNIX, "AF_UNIX"), StepArgument.Flags(SOCK_SEQPACKET | SOCK_CLOEXEC, "SOCK_SEQPACKET|SOCK_CLOEXEC"), 0, StepArgument.DescriptorPair(Receive, _send))]);
+
+    /// <summary>Sends a descriptor, with words in the registers that the call does not use.</summary>
+    internal SyscallStep Hand(Slot descriptor, params ReadOnlySpan<StepArgument> unused) => new(Syscall.sendmsg, [_send, Message(descriptor), 0, .. unused]);
+
+    // struct msghdr { name, namelen, iov, iovlen, control, controllen, flags } with one SCM_RIGHTS message whose descriptor is the slot
+    private static DataArgument Message(Slot descriptor)
+    {
+        var control = (DataArgument)StepArgument.Words("", 20, 1 | 1ul << 32, 0);
+        control = control with { Slots = [(16, descriptor)] };
+        StepArgument vector = ((DataArgument)StepArgument.Words("", 0, 1)) with { Pointers = [(0, StepArgument.Bytes([0], ""))] };
+        var header = (DataArgument)StepArgument.Words($"{{control=[SCM_RIGHTS {descriptor}]}}", 0, 0, 0, 1, 0, 24, 0);
+        return header with { Pointers = [(16, vector), (32, control)] };
+    }
+}
