@@ -84,7 +84,8 @@ internal sealed record RunOptions
     {
         if (Command.IsEmpty)
             throw new UsageException("run needs a command.");
-        ContainerBuilder builder = new ContainerBuilder(ChooseRootfs(out bool writesThrough))
+        ContainerBuilder builder = new ContainerBuilder(ChooseRootfs(out bool writesThrough));
+        builder = (Privileged ? builder.WithPrivileged() : builder)
             .WithCommand(Command[0], Command.Skip(1))
             .WithReadOnlyRoot(ReadOnly)
             .WithNamespacesSharedWithHost(SharedWithHost)
@@ -99,12 +100,8 @@ internal sealed record RunOptions
             builder = builder.WithStandardInput(Stdio.Inherit);
         foreach (CgroupSetting setting in Resources.ToSettings())
             builder = builder.With(setting);
-        if (Privileged)
-            builder = builder.WithMaskedPaths().WithReadOnlyPaths();
         // Docker's list and what the flags add; the library adds the devices that are mounted only where nothing is said of rules.
-        if (Privileged && facts.IsPrivileged)
-            builder = builder.WithDeviceRules(DeviceRule.Parse("a *:* rwm"));
-        else if (!DeviceRules.IsEmpty)
+        if (!Privileged && !DeviceRules.IsEmpty)
             builder = builder.WithDeviceRules(DeviceRule.DockerDefault.Concat(WholeDevices).Concat(DeviceRules));
         // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
         if (!facts.IsPrivileged && !writesThrough && !ReadOnly)

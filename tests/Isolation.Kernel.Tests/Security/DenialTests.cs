@@ -106,6 +106,17 @@ public class DenialTests
     }
 
     [Fact]
+    public async Task A_privileged_container_has_what_this_process_has_and_an_ordinary_one_has_not()
+    {
+        const string Script = "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | cut -f2 | tr '\\n' ' '; mount -t tmpfs x /tmp 2>/dev/null && echo mounted; head -c 1 /proc/timer_list 2>/dev/null | wc -c";
+        string[] words = (await Box.Shell(Script).WithPrivileged().OutputAsync()).Split([' ', '\n']);
+        CapabilitySet all = HostFacts.Current.IsPrivileged ? HostFacts.Current.Capabilities : HostFacts.Current.KnownCapabilities;
+        Assert.Equal([all.Bits.ToString("x16"), "0", "0", "mounted"], words[..4]);
+        words = (await Box.Shell(Script).OutputAsync()).Split([' ', '\n']);
+        Assert.Equal([CapabilitySet.DockerDefault.Bits.ToString("x16"), "1", "2", "0"], words[..4]);
+    }
+
+    [Fact]
     public async Task Settings_of_the_process_are_in_force()
     {
         Host.NeedsRoot();
