@@ -1,0 +1,42 @@
+using Isolation.Linux;
+
+namespace Isolation.Net;
+
+/// <summary>The kernel refused a netlink request, or its reply could not be read. Carries the kernel's own words where it had any.</summary>
+/// <remarks>A malformed reply is <see cref="Errno.EBADMSG"/>, one that never came <see cref="Errno.ETIMEDOUT"/>.</remarks>
+public sealed class NetlinkException : LinuxException
+{
+    internal NetlinkException(string action, string subject, string call, Errno errno, ExtendedAck ack = default, string? hint = null)
+        : base(action, subject, call, errno, hint: Compose(ack, hint))
+    {
+        KernelMessage = ack.Message;
+        AttributePath = ack.AttributePath;
+        Offset = ack.Offset;
+    }
+
+    /// <summary>The same error, told of what the caller asked for.</summary>
+    internal NetlinkException(string action, string subject, NetlinkException error) : base(action, subject, error.Call, error.Errno, hint: error.Hint)
+    {
+        KernelMessage = error.KernelMessage;
+        AttributePath = error.AttributePath;
+        Offset = error.Offset;
+    }
+
+    /// <summary>What the kernel said, in its own words; null where it said nothing.</summary>
+    public string? KernelMessage { get; }
+
+    /// <summary>The attribute that the kernel points at, or misses, from the outermost in: <c>IFLA_LINKINFO.IFLA_INFO_KIND</c>; null where it names none.</summary>
+    public string? AttributePath { get; }
+
+    /// <summary>Where in the request that attribute stands, in bytes from the message's header; null where the kernel does not tell.</summary>
+    public int? Offset { get; }
+
+    internal static NetlinkException Malformed(string what) => new("read", "a netlink message", "recvmsg(2)", Errno.EBADMSG, hint: what);
+
+    private static string? Compose(ExtendedAck ack, string? hint)
+    {
+        string? kernel = ack.Message is { } message ? $"The kernel says: {message.TrimEnd('.')}{(ack.AttributePath is { } path ? $" ({path})" : "")}."
+            : ack.AttributePath is { } alone ? $"The kernel points at {alone}." : null;
+        return kernel is null ? hint : hint is null ? kernel : $"{kernel} {hint}";
+    }
+}

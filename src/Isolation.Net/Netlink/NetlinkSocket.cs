@@ -1,0 +1,331 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using Isolation.Linux;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
+
+namespace Isolation.Net;
+
+/// <summary>A netlink socket: requests with acknowledgements, batches, and dumps. It stays in the network namespace that it was opened in.</summary>
+/// <remarks>Not for several threads at once. See netlink(7).</remarks>
+public sealed class NetlinkSocket : IDisposable
+{
+    /// <summary>Beyond this many requests at once their acknowledgements might not fit the socket's queue.</summary>
+    private const int MaxRequestsPerSend = 128, MaxBytesPerSend = 60_000, MaxDumpAttempts = 20;
+
+    private readonly LinuxHandle _handle;
+    private readonly bool _fromKernel;
+    private byte[] _buffer = new byte[64 * 1024];
+    private uint _sequence = (uint)Environment.TickCount;
+    private bool _truncated;
+
+    internal NetlinkSocket(LinuxHandle handle, NetlinkProtocol protocol, bool fromKernel = true)
+    {
+        _handle = handle;
+        Protocol = protocol;
+        _fromKernel = fromKernel;
+        Timeout = TimeSpan.FromSeconds(10);
+    }
+
+    /// <summary>The family.</summary>
+    public NetlinkProtocol Protocol { get; }
+
+    /// <summary>How long a reply may take; then <see cref="NetlinkException"/> with <c>ETIMEDOUT</c>. 10 seconds unless it is set.</summary>
+    public TimeSpan Timeout
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.FromMilliseconds(1));
+            field = value;
+            NetlinkSyscalls.SetReceiveTimeout(_handle, value);
+        }
+    }
+
+    internal LinuxHandle Handle => _handle;
+
+    /// <summary>Opens a socket.</summary>
+    /// <param name="protocol">The family.</param>
+    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it (since Linux 5.8); null for the caller's.
+    /// The calling thread stays where it is: a thread that ends at once goes there.</param>
+    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
+    public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null)
+    {
+        LinuxHandle handle = NetworkNamespace.Run(networkNamespace, () =>
+        {
+            SyscallResult result = NetlinkSyscalls.Socket((uint)protocol);
+            result.ThrowIfError("open", $"a netlink socket of {(protocol == NetlinkProtocol.Route ? "NETLINK_ROUTE" : "NETLINK_NETFILTER")}", "socket(2)",
+                result.Errno == Errno.EPROTONOSUPPORT ? "The kernel lacks this family, or a seccomp filter refuses it." : null);
+            return new LinuxHandle((int)result.Value);
+        });
+        return Prepare(handle, protocol);
+    }
+
+    internal static NetlinkSocket Prepare(LinuxHandle handle, NetlinkProtocol protocol)
+    {
+        NetlinkSyscalls.SetBuffers(handle, send: 1 << 20, receive: 1 << 20);
+        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_EXT_ACK, 1);
+        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_CAP_ACK, 1);
+        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_GET_STRICT_CHK, 1);
+        return new NetlinkSocket(handle, protocol);
+    }
+
+    /// <summary>Sends the one message of a writer and waits for its acknowledgement. What it answers is passed to the reader.</summary>
+    /// <param name="request">The message.</param>
+    /// <param name="action">What it does, for errors: a verb phrase.</param>
+    /// <param name="subject">What it is done to, for errors; made text only then.</param>
+    /// <param name="state">Passed to the reader.</param>
+    /// <param name="reader">Gets each message of the answer; null ignores them.</param>
+    /// <exception cref="NetlinkException">The kernel refused it.</exception>
+    public void Execute<TState>(NetlinkWriter request, string action, object subject, TState state, NetlinkMessageReader<TState>? reader)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        do
+        {
+            _truncated = false;
+            uint first = Number(request.Raw, _sequence + 1, acknowledge: true);
+            Send(request.Raw, action, subject);
+            long deadline = Deadline();
+            while (!ReadAcknowledgement(request.Raw, first, action, subject, deadline, state, reader))
+            {
+            }
+        }
+        while (_truncated); // asked again, with room enough
+    }
+
+    /// <summary>Sends the one message of a writer and waits for its acknowledgement.</summary>
+    /// <inheritdoc cref="Execute{TState}" path="/exception"/>
+    public void Execute(NetlinkWriter request, string action, object subject) => Execute<object?>(request, action, subject, null, null);
+
+    /// <summary>Sends all messages of a writer, many at once, and waits for every acknowledgement. Each succeeds or fails by itself.</summary>
+    /// <param name="requests">The messages.</param>
+    /// <param name="failed">Gets the index of a message that failed, its error, and the bytes of the acknowledgement; called in order.</param>
+    internal void ExecuteAll(NetlinkWriter requests, Action<int, Errno, ExtendedAck> failed)
+    {
+        Span<byte> all = requests.Raw;
+        int index = 0;
+        while (!all.IsEmpty)
+        {
+            int length = 0, count = 0;
+            while (length < all.Length && count < MaxRequestsPerSend && (count == 0 || length + LengthAt(all, length) <= MaxBytesPerSend))
+            {
+                length += LengthAt(all, length);
+                count++;
+            }
+
+            ExecuteChunk(all[..length], count, index, failed);
+            all = all[length..];
+            index += count;
+        }
+    }
+
+    /// <summary>Asks for a list. An interrupted list, one that changed while it was read, is asked for again.</summary>
+    /// <param name="request">The one message; <c>NLM_F_DUMP</c> is added.</param>
+    /// <param name="action">What it does, for errors.</param>
+    /// <param name="subject">What it is done to, for errors.</param>
+    /// <param name="state">Passed to the reader.</param>
+    /// <param name="begin">Called before each attempt: what an interrupted one has given is forgotten.</param>
+    /// <param name="reader">Gets each message.</param>
+    /// <exception cref="NetlinkException">The kernel refused it. <c>EINTR</c>: it changed too often.</exception>
+    public void Dump<TState>(NetlinkWriter request, string action, object subject, TState state, Action<TState> begin, NetlinkMessageReader<TState> reader)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(begin);
+        ArgumentNullException.ThrowIfNull(reader);
+        for (int attempt = 0; attempt < MaxDumpAttempts; attempt++)
+        {
+            begin(state);
+            _truncated = false;
+            uint sequence = Number(request.Raw, _sequence + 1, acknowledge: false);
+            Send(request.Raw, action, subject);
+            long deadline = Deadline();
+            bool interrupted = false;
+            while (!ReadDump(request.Raw, sequence, action, subject, deadline, state, reader, ref interrupted))
+            {
+            }
+
+            if (!interrupted && !_truncated)
+                return;
+        }
+
+        throw new NetlinkException(action, subject.ToString()!, NameOf(request.Raw), Errno.EINTR, hint: $"It changed while it was read, {MaxDumpAttempts} times in a row.");
+    }
+
+    /// <summary>Closes the socket.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>Joins a multicast group, for a monitor.</summary>
+    internal void Join(uint group) => NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group).ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
+
+    /// <summary>Receives one datagram; empty where none is there and none is waited for.</summary>
+    internal ReadOnlySpan<byte> Receive(string action, object subject, bool wait = true)
+    {
+        while (true)
+        {
+            SyscallResult result = NetlinkSyscalls.Receive(_handle, _buffer, wait, out uint sender);
+            if (result.Errno == Errno.EAGAIN)
+                return wait ? throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "No reply came in time.") : [];
+            if (result.IsError)
+                throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", result.Errno, hint: result.Errno == Errno.ENOBUFS ? "Messages were lost: the socket's queue was full." : null);
+            // Any process may send to a netlink socket; only the kernel is believed.
+            if (_fromKernel && sender != 0)
+                continue;
+            if (result.Value > _buffer.Length)
+            {
+                _truncated = true;
+                _buffer = new byte[BinaryLength(result.Value)];
+                continue;
+            }
+
+            return result.Value > 0 ? _buffer.AsSpan(0, (int)result.Value) : throw NetlinkException.Malformed("The other end was closed.");
+        }
+    }
+
+    /// <summary>Takes the next message off a datagram.</summary>
+    internal static ReadOnlySpan<byte> Next(ref ReadOnlySpan<byte> datagram)
+    {
+        int length = LengthAt(datagram, 0);
+        ReadOnlySpan<byte> message = datagram[..length];
+        datagram = datagram[Math.Min(NetlinkWriter.Align(length), datagram.Length)..];
+        return message;
+    }
+
+    internal static int LengthAt(ReadOnlySpan<byte> datagram, int at)
+    {
+        ReadOnlySpan<byte> rest = datagram[at..];
+        uint length = rest.Length < NetlinkWriter.HeaderLength ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(rest);
+        return length >= NetlinkWriter.HeaderLength && length <= rest.Length ? (int)length : throw NetlinkException.Malformed($"A message says that it has {length} bytes, of {rest.Length}.");
+    }
+
+    internal static ushort TypeOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt16LittleEndian(message[4..]);
+
+    internal static ushort FlagsOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt16LittleEndian(message[6..]);
+
+    internal static uint SequenceOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt32LittleEndian(message[NetlinkWriter.SequenceOffset..]);
+
+    internal string NameOf(ReadOnlySpan<byte> request) => MessageNames.Of(Protocol, TypeOf(request));
+
+    internal void Send(ReadOnlySpan<byte> messages, string action, object subject)
+    {
+        SyscallResult sent = NetlinkSyscalls.Send(_handle, messages);
+        if (sent.IsError)
+            throw new NetlinkException(action, subject.ToString()!, "sendmsg(2)", sent.Errno, hint: sent.Errno == Errno.EMSGSIZE ? $"The request has {messages.Length} bytes, more than the socket may send at once (net.core.wmem_max)." : null);
+    }
+
+    /// <summary>Numbers messages, and makes them requests; returns the first number.</summary>
+    internal uint Number(Span<byte> messages, uint first, bool acknowledge)
+    {
+        uint sequence = first;
+        for (int at = 0; at < messages.Length; at += LengthAt(messages, at))
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..], (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (acknowledge ? Netlink.NLM_F_ACK : Netlink.NLM_F_DUMP)));
+            BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], sequence++);
+        }
+
+        _sequence = sequence;
+        return first;
+    }
+
+    internal long Deadline() => Stopwatch.GetTimestamp() + (long)(Timeout.TotalSeconds * Stopwatch.Frequency);
+
+    internal static void CheckDeadline(long deadline, string action, object subject)
+    {
+        if (Stopwatch.GetTimestamp() > deadline)
+            throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "The reply did not end in time.");
+    }
+
+    private bool ReadAcknowledgement<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state, NetlinkMessageReader<TState>? reader)
+    {
+        ReadOnlySpan<byte> datagram = Receive(action, subject);
+        bool done = false;
+        while (!datagram.IsEmpty)
+        {
+            ReadOnlySpan<byte> message = Next(ref datagram);
+            if (SequenceOf(message) != sequence)
+                continue;
+            ReadOnlySpan<byte> payload = message[NetlinkWriter.HeaderLength..];
+            if (TypeOf(message) == Netlink.NLMSG_ERROR)
+            {
+                if (ExtendedAck.ReadErrno(payload) != Errno.None)
+                    throw Refused(message, request, action, subject);
+                done = true;
+            }
+            else if (TypeOf(message) >= Netlink.NLMSG_MIN_TYPE && !_truncated)
+            {
+                reader?.Invoke(TypeOf(message), payload, state);
+            }
+        }
+
+        CheckDeadline(deadline, action, subject);
+        return done;
+    }
+
+    private NetlinkException Refused(ReadOnlySpan<byte> message, ReadOnlySpan<byte> request, string action, object subject)
+    {
+        (Errno errno, ExtendedAck ack) = ExtendedAck.Read(message[NetlinkWriter.HeaderLength..], FlagsOf(message), request, Protocol);
+        return new NetlinkException(action, subject.ToString()!, NameOf(request), errno, ack, NetlinkHints.Of(Protocol, TypeOf(request), errno, ack));
+    }
+
+    private void ExecuteChunk(Span<byte> chunk, int count, int index, Action<int, Errno, ExtendedAck> failed)
+    {
+        const string Action = "send";
+        uint first = Number(chunk, _sequence + 1, acknowledge: true);
+        Send(chunk, Action, "a batch");
+        long deadline = Deadline();
+        int at = 0;
+        for (int answered = 0; answered < count;)
+        {
+            ReadOnlySpan<byte> datagram = Receive(Action, "a batch");
+            while (!datagram.IsEmpty)
+            {
+                ReadOnlySpan<byte> message = Next(ref datagram);
+                // Acknowledgements come in the order of the requests.
+                if (TypeOf(message) != Netlink.NLMSG_ERROR || SequenceOf(message) != first + (uint)answered)
+                    continue;
+                if (ExtendedAck.ReadErrno(message[NetlinkWriter.HeaderLength..]) != Errno.None)
+                {
+                    (Errno errno, ExtendedAck ack) = ExtendedAck.Read(message[NetlinkWriter.HeaderLength..], FlagsOf(message), chunk.Slice(at, LengthAt(chunk, at)), Protocol);
+                    failed(index + answered, errno, ack);
+                }
+
+                at += answered < count - 1 ? LengthAt(chunk, at) : 0;
+                answered++;
+            }
+
+            CheckDeadline(deadline, Action, "a batch");
+        }
+    }
+
+    private bool ReadDump<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state, NetlinkMessageReader<TState> reader, ref bool interrupted)
+    {
+        ReadOnlySpan<byte> datagram = Receive(action, subject);
+        while (!datagram.IsEmpty)
+        {
+            ReadOnlySpan<byte> message = Next(ref datagram);
+            if (SequenceOf(message) != sequence)
+                continue;
+            interrupted |= (FlagsOf(message) & Netlink.NLM_F_DUMP_INTR) != 0;
+            ReadOnlySpan<byte> payload = message[NetlinkWriter.HeaderLength..];
+            switch (TypeOf(message))
+            {
+                case Netlink.NLMSG_DONE:
+                    // Its payload is an error number, and what the kernel says of it.
+                    if (payload.Length >= 4 && ExtendedAck.ReadErrno(payload) is not Errno.None and Errno errno)
+                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default);
+                    return true;
+                case Netlink.NLMSG_ERROR:
+                    if (ExtendedAck.ReadErrno(payload) != Errno.None)
+                        throw Refused(message, request, action, subject);
+                    return true;
+                case >= Netlink.NLMSG_MIN_TYPE when !interrupted && !_truncated:
+                    reader(TypeOf(message), payload, state);
+                    break;
+            }
+        }
+
+        CheckDeadline(deadline, action, subject);
+        return false;
+    }
+
+    private static int BinaryLength(long length) => length <= 1 << 28 ? (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length) : throw NetlinkException.Malformed($"A message has {length} bytes.");
+}

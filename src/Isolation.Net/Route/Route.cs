@@ -1,0 +1,303 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using Isolation.Linux.Abi;
+
+namespace Isolation.Net;
+
+/// <summary>What a route does with a packet: <c>RTN_*</c>.</summary>
+public enum RouteType : byte
+{
+    /// <summary>Sends it on.</summary>
+    Unicast = 1,
+
+    /// <summary>Takes it in: the address is this host's.</summary>
+    Local = 2,
+
+    /// <summary>Sends it as a broadcast.</summary>
+    Broadcast = 3,
+
+    /// <summary>Takes it in: one of many with this address.</summary>
+    Anycast = 4,
+
+    /// <summary>Sends it as a multicast.</summary>
+    Multicast = 5,
+
+    /// <summary>Drops it; the sender gets <c>EINVAL</c>.</summary>
+    Blackhole = 6,
+
+    /// <summary>Refuses it: host unreachable.</summary>
+    Unreachable = 7,
+
+    /// <summary>Refuses it: administratively prohibited.</summary>
+    Prohibit = 8,
+
+    /// <summary>Goes on with the next rule.</summary>
+    Throw = 9,
+}
+
+/// <summary>Who made a route: <c>RTPROT_*</c>. Other numbers are free for other programs.</summary>
+public enum RouteProtocol : byte
+{
+    /// <summary>Not said.</summary>
+    Unspecified = 0,
+
+    /// <summary>The kernel itself.</summary>
+    Kernel = 2,
+
+    /// <summary>A program at boot: what ip(8) sets where nothing is said.</summary>
+    Boot = 3,
+
+    /// <summary>The administrator.</summary>
+    Static = 4,
+
+    /// <summary>A router's advertisement.</summary>
+    Ra = 9,
+
+    /// <summary>DHCP.</summary>
+    Dhcp = 16,
+}
+
+/// <summary>Where packets go next: one of a route's several ways.</summary>
+/// <param name="Gateway">The router; null where the destination is on the link.</param>
+/// <param name="LinkIndex">The link; null leaves it to the gateway.</param>
+/// <param name="Weight">Its share among the others, 1 to 256.</param>
+public sealed record RouteHop(IPAddress? Gateway = null, int? LinkIndex = null, int Weight = 1);
+
+/// <summary>What the host knows of the way: <c>RTA_METRICS</c>. Null leaves a value to the kernel.</summary>
+public sealed record RouteMetrics
+{
+    /// <summary>The longest packet, in bytes: <c>RTAX_MTU</c>.</summary>
+    public uint? Mtu { get; init; }
+
+    /// <summary>The largest segment that is offered to the other end, in bytes: <c>RTAX_ADVMSS</c>.</summary>
+    public uint? AdvertisedMss { get; init; }
+
+    /// <summary>The largest window that is offered, in bytes: <c>RTAX_WINDOW</c>.</summary>
+    public uint? Window { get; init; }
+
+    /// <summary>The hop limit of packets: <c>RTAX_HOPLIMIT</c>.</summary>
+    public uint? HopLimit { get; init; }
+
+    /// <summary>The congestion window at the start, in segments: <c>RTAX_INITCWND</c>.</summary>
+    public uint? InitialCongestionWindow { get; init; }
+
+    /// <summary>The receive window at the start, in segments: <c>RTAX_INITRWND</c>.</summary>
+    public uint? InitialReceiveWindow { get; init; }
+
+    private IEnumerable<(ushort Type, uint? Value)> Values =>
+    [
+        (Rtnetlink.RTAX_MTU, Mtu), (Rtnetlink.RTAX_ADVMSS, AdvertisedMss), (Rtnetlink.RTAX_WINDOW, Window), (Rtnetlink.RTAX_HOPLIMIT, HopLimit),
+        (Rtnetlink.RTAX_INITCWND, InitialCongestionWindow), (Rtnetlink.RTAX_INITRWND, InitialReceiveWindow),
+    ];
+
+    internal void Write(NetlinkWriter writer)
+    {
+        using (writer.Nested(Rtnetlink.RTA_METRICS))
+        {
+            foreach ((ushort type, uint? value) in Values)
+            {
+                if (value is { } number)
+                    writer.PutUInt32(type, number);
+            }
+        }
+    }
+
+    internal static RouteMetrics? Read(AttributeReader reader)
+    {
+        var metrics = new RouteMetrics();
+        while (reader.MoveNext())
+        {
+            metrics = reader.Type switch
+            {
+                Rtnetlink.RTAX_MTU => metrics with { Mtu = reader.UInt32 },
+                Rtnetlink.RTAX_ADVMSS => metrics with { AdvertisedMss = reader.UInt32 },
+                Rtnetlink.RTAX_WINDOW => metrics with { Window = reader.UInt32 },
+                Rtnetlink.RTAX_HOPLIMIT => metrics with { HopLimit = reader.UInt32 },
+                Rtnetlink.RTAX_INITCWND => metrics with { InitialCongestionWindow = reader.UInt32 },
+                Rtnetlink.RTAX_INITRWND => metrics with { InitialReceiveWindow = reader.UInt32 },
+                _ => metrics,
+            };
+        }
+
+        return metrics == new RouteMetrics() ? null : metrics;
+    }
+}
+
+/// <summary>A route: what <c>ip route</c> shows.</summary>
+/// <example><code>
+/// route.Add(new Route(IPNetwork.Parse("0.0.0.0/0")) { Gateway = IPAddress.Parse("10.0.0.1") });
+/// </code></example>
+public sealed partial record Route : RouteObject
+{
+    /// <summary>The main table: <c>RT_TABLE_MAIN</c>.</summary>
+    public const uint MainTable = 254;
+
+    /// <summary>The table of this host's own addresses: <c>RT_TABLE_LOCAL</c>.</summary>
+    public const uint LocalTable = 255;
+
+    /// <summary>Initialises a route.</summary>
+    /// <param name="destination">Where it leads; <c>0.0.0.0/0</c> and <c>::/0</c> are the default routes.</param>
+    public Route(IPNetwork destination) => Destination = destination;
+
+    /// <summary>The default route of IPv4.</summary>
+    public static IPNetwork DefaultIPv4 { get; } = new(IPAddress.Any, 0);
+
+    /// <summary>The default route of IPv6.</summary>
+    public static IPNetwork DefaultIPv6 { get; } = new(IPAddress.IPv6Any, 0);
+
+    /// <summary>Where it leads.</summary>
+    public IPNetwork Destination { get; init; }
+
+    /// <summary>The router; null where the destination is on the link, or there are several ways.</summary>
+    public IPAddress? Gateway { get; init; }
+
+    /// <summary>The link; null leaves it to the gateway.</summary>
+    public int? LinkIndex { get; init; }
+
+    /// <summary>Several ways, among which packets are shared out.</summary>
+    public ImmutableArray<RouteHop> Multipath { get; init; } = [];
+
+    /// <summary>The nexthop object that it uses: see <see cref="Nexthop"/>. Since Linux 5.3.</summary>
+    public uint? NexthopId { get; init; }
+
+    /// <summary>The address that packets are sent from where the program does not say.</summary>
+    public IPAddress? PreferredSource { get; init; }
+
+    /// <summary>Among routes to the same destination the lowest wins: <c>RTA_PRIORITY</c>; null leaves it to the kernel: 0, for IPv6 1024.</summary>
+    public uint? Metric { get; init; }
+
+    /// <summary>The table: null for the main one.</summary>
+    public uint? Table { get; init; }
+
+    /// <summary>What it does with a packet.</summary>
+    public RouteType Type { get; init; } = RouteType.Unicast;
+
+    /// <summary>Who made it.</summary>
+    public RouteProtocol Protocol { get; init; } = RouteProtocol.Boot;
+
+    /// <summary>How far it reaches; null chooses as ip(8) does.</summary>
+    public RouteScope? Scope { get; init; }
+
+    /// <summary>Whether the gateway is taken to be on the link even where no network of it has it: <c>onlink</c>.</summary>
+    public bool OnLink { get; init; }
+
+    /// <summary>What is known of the way.</summary>
+    public RouteMetrics? Metrics { get; init; }
+
+    internal override ushort NewType => Rtnetlink.RTM_NEWROUTE;
+
+    internal override string Noun => "route";
+
+    internal override string Subject => ToString();
+
+    /// <summary>The route as <c>ip route</c> prints it, with link numbers in the place of names.</summary>
+    public override string ToString()
+    {
+        string type = Type == RouteType.Unicast ? "" : Type.ToString().ToLowerInvariant() + " ";
+        string via = Gateway is null ? "" : $" via {Gateway}";
+        string hops = string.Concat(Multipath.Select(h => string.Create(CultureInfo.InvariantCulture, $" nexthop{(h.Gateway is null ? "" : $" via {h.Gateway}")}{(h.LinkIndex is { } i ? $" dev {i}" : "")} weight {h.Weight}")));
+        string rest = string.Create(CultureInfo.InvariantCulture, $"{(LinkIndex is { } link ? $" dev {link}" : "")}{(NexthopId is { } id ? $" nhid {id}" : "")}{(Table is { } t && t != MainTable ? $" table {t}" : "")}{(Metric is { } metric ? $" metric {metric}" : "")}");
+        return $"{type}{(Destination.PrefixLength == 0 ? "default" : Destination.ToString())}{via}{hops}{rest}";
+    }
+
+    /// <summary>Compares by value, the ways included.</summary>
+    public bool Equals(Route? other) => other is not null && Destination.Equals(other.Destination) && Equals(Gateway, other.Gateway) && LinkIndex == other.LinkIndex
+        && Multipath.AsSpan().SequenceEqual(other.Multipath.AsSpan()) && NexthopId == other.NexthopId && Equals(PreferredSource, other.PreferredSource) && Metric == other.Metric
+        && Table == other.Table && Type == other.Type && Protocol == other.Protocol && Scope == other.Scope && OnLink == other.OnLink && Metrics == other.Metrics;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Destination, Gateway, LinkIndex, NexthopId, Metric, Table, Type);
+
+    internal override void WriteNew(NetlinkWriter writer, ushort flags)
+    {
+        Begin(writer, Rtnetlink.RTM_NEWROUTE, flags, Type, Protocol, Scope ?? DefaultScope);
+        WriteWay(writer);
+        if (PreferredSource is not null)
+            writer.PutAddress(Rtnetlink.RTA_PREFSRC, PreferredSource);
+        Metrics?.Write(writer);
+        writer.End();
+    }
+
+    internal override void WriteDelete(NetlinkWriter writer)
+    {
+        // What is not said matches any: ip(8) leaves type and scope open too.
+        Begin(writer, Rtnetlink.RTM_DELROUTE, 0, Type == RouteType.Unicast ? 0 : Type, 0, RouteScope.Nowhere);
+        WriteWay(writer);
+        writer.End();
+    }
+
+    private RouteScope DefaultScope => AddressText.Family(Destination) == 10 ? RouteScope.Universe
+        : Type is RouteType.Local ? RouteScope.Host
+        : Type is RouteType.Broadcast or RouteType.Multicast or RouteType.Anycast ? RouteScope.Link
+        : Type == RouteType.Unicast && Gateway is null && Multipath.IsEmpty && NexthopId is null ? RouteScope.Link : RouteScope.Universe;
+
+    private void Begin(NetlinkWriter writer, ushort message, ushort flags, RouteType type, RouteProtocol protocol, RouteScope scope)
+    {
+        // struct rtmsg { u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags; }
+        Span<byte> header = stackalloc byte[12];
+        header.Clear();
+        uint table = Table ?? MainTable;
+        header[0] = AddressText.Family(Destination);
+        header[1] = (byte)Destination.PrefixLength;
+        header[4] = table <= byte.MaxValue ? (byte)table : Rtnetlink.RT_TABLE_COMPAT;
+        header[5] = (byte)protocol;
+        header[6] = (byte)scope;
+        header[7] = (byte)type;
+        if (OnLink)
+            BinaryPrimitives.WriteUInt32LittleEndian(header[8..], Rtnetlink.RTNH_F_ONLINK);
+        writer.Begin(message, flags, header);
+        if (Destination.PrefixLength > 0)
+            writer.PutAddress(Rtnetlink.RTA_DST, Destination.BaseAddress);
+        if (table > byte.MaxValue)
+            writer.PutUInt32(Rtnetlink.RTA_TABLE, table);
+        if (Metric is { } metric)
+            writer.PutUInt32(Rtnetlink.RTA_PRIORITY, metric);
+    }
+
+    private void WriteWay(NetlinkWriter writer)
+    {
+        if (Gateway is not null)
+            PutGateway(writer, Gateway);
+        if (LinkIndex is { } link)
+            writer.PutInt32(Rtnetlink.RTA_OIF, link);
+        if (NexthopId is { } id)
+            writer.PutUInt32(Rtnetlink.RTA_NH_ID, id);
+        if (Multipath.IsEmpty)
+            return;
+        Span<byte> header = stackalloc byte[8];
+        using (writer.Nested(Rtnetlink.RTA_MULTIPATH))
+        {
+            foreach (RouteHop hop in Multipath)
+            {
+                // struct rtnexthop { u16 len; u8 flags, hops; i32 ifindex; }
+                ArgumentOutOfRangeException.ThrowIfLessThan(hop.Weight, 1);
+                ArgumentOutOfRangeException.ThrowIfGreaterThan(hop.Weight, 256);
+                header.Clear();
+                header[3] = (byte)(hop.Weight - 1);
+                BinaryPrimitives.WriteInt32LittleEndian(header[4..], hop.LinkIndex ?? 0);
+                int start = writer.Mark(header);
+                if (hop.Gateway is not null)
+                    PutGateway(writer, hop.Gateway);
+                writer.EndMark(start);
+            }
+        }
+    }
+
+    private void PutGateway(NetlinkWriter writer, IPAddress gateway)
+    {
+        byte family = AddressText.Family(gateway);
+        if (family == AddressText.Family(Destination))
+        {
+            writer.PutAddress(Rtnetlink.RTA_GATEWAY, gateway);
+            return;
+        }
+
+        // IPv4 by way of an IPv6 router: struct rtvia { u16 family; u8 addr[]; }
+        Span<byte> via = stackalloc byte[18];
+        BinaryPrimitives.WriteUInt16LittleEndian(via, family);
+        gateway.TryWriteBytes(via[2..], out int length);
+        writer.Put(Rtnetlink.RTA_VIA, via[..(2 + length)]);
+    }
+}
