@@ -10,7 +10,7 @@ public sealed record VethLink : Link
     /// <summary>Initialises one end.</summary>
     public VethLink() => Kind = "veth";
 
-    /// <summary>The other end, for a new pair: its name, number, hardware address, state and network namespace. Never read: see <see cref="Link.ParentIndex"/>.</summary>
+    /// <summary>The other end, for a new pair: its name, number, hardware address and network namespace. It cannot be set up yet. Never read: see <see cref="Link.ParentIndex"/>.</summary>
     public Link? Peer { get; init; }
 
     private protected override bool HasData => Peer is not null;

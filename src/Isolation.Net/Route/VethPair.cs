@@ -37,10 +37,20 @@ public sealed record VethPair
         if (pair.Name is not { } name || pair.Peer?.Name is not { } peerName)
             throw new ArgumentException("Both ends of a pair need names.", nameof(pair));
         using RouteSocket route = RouteSocket.Open(networkNamespace);
-        route.Add(pair);
-        LinuxHandle? where = pair.NetworkNamespace ?? networkNamespace, peerWhere = pair.Peer.NetworkNamespace ?? networkNamespace;
-        using RouteSocket own = RouteSocket.Open(where);
-        using RouteSocket other = RouteSocket.Open(peerWhere);
+        // The kernel sets no peer up before the pair is whole.
+        route.Add(pair with { Peer = pair.Peer with { Up = null } });
+        using RouteSocket own = OpenFor(pair, networkNamespace);
+        using RouteSocket other = OpenFor(pair.Peer, networkNamespace);
+        if (pair.Peer.Up == true)
+            other.SetUp(peerName);
         return new VethPair(own.GetLink(name), other.GetLink(peerName));
+    }
+
+    private static RouteSocket OpenFor(Link end, LinuxHandle? otherwise)
+    {
+        if (end.NetworkNamespaceOfProcess is not { } processId)
+            return RouteSocket.Open(end.NetworkNamespace ?? otherwise);
+        using PidHandle process = PidHandle.Open(processId);
+        return RouteSocket.Open(process);
     }
 }
