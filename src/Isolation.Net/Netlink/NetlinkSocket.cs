@@ -226,6 +226,21 @@ public sealed class NetlinkSocket : IDisposable
         return first;
     }
 
+    /// <summary>Numbers the messages of a transaction, of which only the last but the frame's end is acknowledged; returns the first number, the frame's.</summary>
+    internal uint Number(Span<byte> messages, int acknowledged)
+    {
+        uint first = _sequence + 1;
+        int at = 0;
+        for (int i = 0; at < messages.Length; i++, at += LengthAt(messages, at))
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..], (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (i == acknowledged ? Netlink.NLM_F_ACK : 0)));
+            BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], first + (uint)i);
+            _sequence = first + (uint)i;
+        }
+
+        return first;
+    }
+
     internal long Deadline() => Stopwatch.GetTimestamp() + (long)(Timeout.TotalSeconds * Stopwatch.Frequency);
 
     internal static void CheckDeadline(long deadline, string action, object subject)

@@ -1,0 +1,117 @@
+using System.Collections.Immutable;
+using Isolation.Linux.Abi;
+
+namespace Isolation.Net;
+
+/// <summary>One step of a rule, as the kernel runs it: loads something into a register, compares it, or does something with the packet.</summary>
+/// <remarks>Rules are most easily made with the methods of <see cref="NftRule"/>, which add these.</remarks>
+public abstract record NftExpression
+{
+    private protected NftExpression()
+    {
+    }
+
+    /// <summary>The kernel's name: <c>payload</c>.</summary>
+    internal abstract string Name { get; }
+
+    internal abstract void Write(NetlinkWriter writer);
+
+    internal static void WriteAll(NetlinkWriter writer, ushort type, ImmutableArray<NftExpression> expressions)
+    {
+        using (writer.Nested(type))
+        {
+            foreach (NftExpression expression in expressions)
+            {
+                using (writer.Nested(NfTables.NFTA_LIST_ELEM))
+                {
+                    writer.PutText(NfTables.NFTA_EXPR_NAME, expression.Name);
+                    using (writer.Nested(NfTables.NFTA_EXPR_DATA))
+                        expression.Write(writer);
+                }
+            }
+        }
+    }
+
+    internal static ImmutableArray<NftExpression> ReadAll(AttributeReader list)
+    {
+        var expressions = ImmutableArray.CreateBuilder<NftExpression>();
+        while (list.MoveNext())
+        {
+            string name = "";
+            ReadOnlySpan<byte> data = [];
+            AttributeReader reader = list.Nested;
+            while (reader.MoveNext())
+            {
+                if (reader.Type == NfTables.NFTA_EXPR_NAME)
+                    name = reader.Text;
+                else if (reader.Type == NfTables.NFTA_EXPR_DATA)
+                    data = reader.Value;
+            }
+
+            expressions.Add(Read(name, data));
+        }
+
+        return expressions.ToImmutable();
+    }
+
+    private static NftExpression Read(string name, ReadOnlySpan<byte> data)
+    {
+        var reader = new AttributeReader(data);
+        return name switch
+        {
+            "payload" => PayloadExpression.Read(reader, data),
+            "meta" => MetaExpression.Read(reader),
+            "ct" => CtExpression.Read(reader),
+            "cmp" => CmpExpression.Read(reader),
+            "range" => RangeExpression.Read(reader),
+            "bitwise" => BitwiseExpression.Read(reader, data),
+            "lookup" => LookupExpression.Read(reader),
+            "immediate" => ImmediateExpression.Read(reader),
+            "counter" => CounterExpression.Read(reader),
+            "limit" => LimitExpression.Read(reader),
+            "quota" => QuotaExpression.Read(reader),
+            "log" => LogExpression.Read(reader),
+            "reject" => RejectExpression.Read(reader),
+            "nat" => NatExpression.Read(reader),
+            "masq" => MasqueradeExpression.Read(reader),
+            "redir" => RedirectExpression.Read(reader),
+            "socket" => SocketExpression.Read(reader),
+            "fib" => FibExpression.Read(reader),
+            "objref" => ObjectExpression.Read(reader, data),
+            _ => new UnknownExpression(name, new NftData(data)),
+        };
+    }
+
+    private protected static void PutData(NetlinkWriter writer, ushort type, NftData data)
+    {
+        using (writer.Nested(type))
+            writer.Put(NfTables.NFTA_DATA_VALUE, data.Bytes);
+    }
+
+    private protected static NftData ReadData(AttributeReader nested)
+    {
+        while (nested.MoveNext())
+        {
+            if (nested.Type == NfTables.NFTA_DATA_VALUE)
+                return new NftData(nested.Value);
+        }
+
+        return default;
+    }
+}
+
+/// <summary>A register of nf_tables. The first four of 16 bytes lie over the sixteen of 4.</summary>
+public readonly record struct NftRegister(uint Number)
+{
+    /// <summary>The verdict.</summary>
+    public static NftRegister Verdict { get; } = new(NfTables.NFT_REG_VERDICT);
+
+    /// <summary>The first register of 16 bytes.</summary>
+    public static NftRegister First { get; } = new(NfTables.NFT_REG_1);
+
+    /// <summary>A register of 4 bytes, 0 to 15.</summary>
+    public static NftRegister Word(int index) => new(NfTables.NFT_REG32_00 + (uint)index);
+
+    /// <summary>Which word of the registers it begins at; the kernel names whole ones by their old numbers.</summary>
+    internal int Index => Number >= NfTables.NFT_REG32_00 ? (int)(Number - NfTables.NFT_REG32_00) : ((int)Number - 1) * 4;
+}
