@@ -140,16 +140,18 @@ internal static class ContainerCommands
     private static async Task ShowAsync(SortedDictionary<string, (Cgroup Cgroup, CgroupStats Stats, TimeSpan Cpu, long Time)> open, bool clear)
     {
         var text = new System.Text.StringBuilder(clear ? "\x1b[H\x1b[2J" : "");
-        text.Append(CultureInfo.InvariantCulture, $"{"NAME",-20} {"CPU %",7} {"MEM USAGE / LIMIT",23} {"MEM %",6} {"BLOCK I/O",21} {"PIDS",5}\n");
-        foreach ((string name, (_, CgroupStats stats, TimeSpan cpu, long time)) in open)
+        text.Append(CultureInfo.InvariantCulture, $"{"NAME",-20} {"CPU %",7} {"MEM USAGE / LIMIT",23} {"MEM %",6} {"BLOCK I/O",21} {"NET I/O",21} {"PIDS",5}\n");
+        foreach ((string name, (Cgroup cgroup, CgroupStats stats, TimeSpan cpu, long time)) in open)
         {
             double elapsed = Stopwatch.GetElapsedTime(time, stats.Timestamp).TotalSeconds;
             double share = elapsed > 0.01 ? 100 * ((stats.Cpu?.Usage ?? default) - cpu).TotalSeconds / elapsed : 0;
             ByteSize used = stats.Memory?.WorkingSet ?? 0, limit = stats.Memory is null or { Max: long.MaxValue } ? ByteSize.Max : stats.Memory.Max;
             string memory = $"{used.ToHumanString()} / {limit.ToHumanString()}";
             string io = $"{new ByteSize(stats.Io?.ReadBytes ?? 0).ToHumanString()} / {new ByteSize(stats.Io?.WriteBytes ?? 0).ToHumanString()}";
+            ContainerTraffic? traffic = cgroup.ReadProcesses(recursive: true) is [var process, ..] ? ContainerTraffic.Read(process) : null;
+            string net = traffic is null ? "-" : $"{new ByteSize(traffic.ReceivedBytes).ToHumanString()} / {new ByteSize(traffic.SentBytes).ToHumanString()}";
             string percent = limit.IsMax ? "-" : (100.0 * used.Bytes / Math.Max(1, limit.Bytes)).ToString("F1", CultureInfo.InvariantCulture);
-            text.Append(CultureInfo.InvariantCulture, $"{name,-20} {share,7:F2} {memory,23} {percent,6} {io,21} {stats.Pids?.Current,5}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{name,-20} {share,7:F2} {memory,23} {percent,6} {io,21} {net,21} {stats.Pids?.Current,5}\n");
         }
 
         await Console.Out.WriteAsync(text.ToString());

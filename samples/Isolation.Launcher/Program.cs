@@ -16,12 +16,13 @@ internal static class Program
                 "stats" or "top" or "update" or "pause" or "unpause" => await ContainerCommands.RunAsync(arguments[0], arguments[1..]),
                 "learn" => await LearnCommand.RunAsync(arguments[1..]),
                 "seccomp" => await SeccompCommand.RunAsync(arguments[1..]),
+                "network" => await NetworkCommand.RunAsync(arguments[1..]),
                 "inspect" => Inspect(arguments[1..]),
                 "doctor" when arguments.Length == 1 => await DoctorCommand.RunAsync(),
                 "help" or "--help" or "-h" => Help(Console.Out, 0),
                 null => Help(Console.Error, Failed),
                 "doctor" => throw new UsageException("doctor takes no arguments."),
-                { } unknown => throw new UsageException($"\"{unknown}\" is not a command; the commands are run, stats, top, update, pause, unpause, learn, seccomp, inspect and doctor."),
+                { } unknown => throw new UsageException($"\"{unknown}\" is not a command; the commands are run, stats, top, update, pause, unpause, learn, seccomp, network, inspect and doctor."),
             };
         }
         catch (UsageException e)
@@ -62,6 +63,9 @@ internal static class Program
             isolation seccomp explain PROFILE [--arch A] [--cap C]... SYSCALL [ARGUMENTS]
                                                              says what a profile does with a call, and why
             isolation seccomp disasm FILE                    lists a raw program
+            isolation network create [--subnet NET] [--subnet-v6 NET] [--mtu N] [--internal] [--no-ipv6] NAME
+            isolation network ls, isolation network inspect NAME..., isolation network rm NAME...
+                                                             makes, lists, shows and removes bridge networks
             isolation inspect PID                            shows a process's capabilities, filters and labels
             isolation doctor                                 says what works on this host, what does not, and what to do
 

@@ -30,7 +30,7 @@ internal static class RunFlags
         new("--userns", "auto|host|MAP", "user namespace; MAP as 0:100000:65536", (o, v) => o.Configure(b => ParseUserNamespace(b, v))),
         new("--ipc", "host|none|container:PID", "IPC namespace", (o, v) => o.WithNamespace(NamespaceKinds.Ipc, v)),
         new("--pid", "host|none|container:PID", "PID namespace", (o, v) => o.WithNamespace(NamespaceKinds.Pid, v)),
-        new("--net --network", "host|none|container:PID", "network namespace", (o, v) => o.WithNamespace(NamespaceKinds.Net, v)),
+        .. NetworkOptions.Flags.Select(f => new Flag(f.Names, f.Value, f.Help, (o, v) => o with { Network = f.Apply(o.Network, v) })),
         new("--cap-add", "CAP", "add a capability, or ALL", (o, v) => o with { AddedCapabilities = o.AddedCapabilities.Add(v) }),
         new("--cap-drop", "CAP", "drop a capability, or ALL", (o, v) => o with { DroppedCapabilities = o.DroppedCapabilities.Add(v) }),
         new("--privileged", null, "all capabilities, nothing masked or read-only, set-user-ID works", (o, _) => o with { Privileged = true }),
@@ -51,7 +51,7 @@ internal static class RunFlags
 
     private static readonly Dictionary<string, string> s_notBuilt = new()
     {
-        ["networks other than none, host and container:PID"] = "-p --publish --publish-all --dns --add-host --link --mac-address --ip --ip6",
+        ["ports of images, and links"] = "-P --publish-all --link",
         ["images and the daemon"] = "-d --detach --restart --pull --platform --label -l --log-driver --entrypoint --volumes-from --cidfile --mount --gpus --runtime",
     };
 

@@ -31,6 +31,8 @@ internal sealed record RunOptions
 
     internal NamespaceKinds SharedWithHost { get; init; }
 
+    internal NetworkOptions Network { get; init; } = new();
+
     internal bool Terminal { get; init; }
 
     internal ResourceOptions Resources { get; init; } = new();
@@ -88,7 +90,7 @@ internal sealed record RunOptions
         builder = (Privileged ? builder.WithPrivileged() : builder)
             .WithCommand(Command[0], Command.Skip(1))
             .WithReadOnlyRoot(ReadOnly)
-            .WithNamespacesSharedWithHost(SharedWithHost)
+            .WithNamespacesSharedWithHost(Network.SharedWithHost ? SharedWithHost | NamespaceKinds.Net : SharedWithHost)
             .WithCapabilities(ChooseCapabilities(facts))
             .WithNoNewPrivileges(Security.NoNewPrivileges ?? !Privileged)
             .WithTerminal(Terminal)
@@ -106,7 +108,7 @@ internal sealed record RunOptions
         // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
         if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
             builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));
-        return Configurations.Aggregate(builder, (b, configure) => configure(b));
+        return Network.Apply(Configurations.Aggregate(builder, (b, configure) => configure(b)));
     }
 
     private Rootfs ChooseRootfs(out bool writesThrough)

@@ -45,6 +45,7 @@ public sealed partial class ContainerProcess
                     container._registration?.Write(_cgroupName);
             }
 
+            container.TakeNetwork(memory);
             if (container.Plan.Spec.TimeSteps)
                 _begin = Now;
         }
@@ -58,8 +59,15 @@ public sealed partial class ContainerProcess
             container.ListenForCalls(memory);
         }
 
+        internal override void Serve(int processId)
+        {
+            base.Serve(processId);
+            container.ConnectNetwork(processId);
+        }
+
         internal override void Undo(ProgramMemory memory)
         {
+            container.ReleaseNetwork();
             container.Plan.Slots.Cgroup?.Undo(memory, _cgroupName);
             container._registration?.Erase();
             container.StopListening();
@@ -86,6 +94,10 @@ public sealed partial class ContainerProcess
                     (int entry, SyscallStep call) = plan.Lowered.Find(killed.StepIndex);
                     return new LaunchException(plan, plan.Steps[entry], call.CallName, Errno.None,
                         $"The process was {killed.Status} meanwhile: for lack of memory, or by somebody.");
+                case NetworkLaunchException refused:
+                    int connecting = plan.Entries.ToList().FindIndex(e => e.Step.Action == refused.Action);
+                    return new LaunchException(plan, plan.Steps[Math.Max(connecting, 0)], refused.Refusal.Call, refused.Refusal.Errno,
+                        $"It could not {refused.Refusal.Action} {refused.Refusal.Subject}.{(refused.Refusal.Hint is { } hint ? " " + hint : "")}");
                 case LinuxException { Call: "bpf(2)" } refused:
                     int devices = plan.Entries.ToList().FindIndex(e => e.Step.Action == LaunchPlanner.RestrictDevices);
                     return new LaunchException(plan, plan.Steps[devices], refused.Call, refused.Errno, refused.Hint);

@@ -76,7 +76,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         if (Interlocked.CompareExchange(ref _reaper, ReapedByCaller, Unreaped) == Unreaped)
         {
             ExitStatus status = WaitSyscalls.Reap(_process!.Descriptor, block: true) ?? default;
-            if (Plan.Slots.OwnsPid && Cgroup is null)
+            if (Plan.Slots.OwnsPid && Cgroup is null && _connection is null)
                 Complete(status);
             else
                 CompleteAfterCleanup(status);
@@ -150,7 +150,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     /// <summary>Called by whoever reaped it.</summary>
     private void OnEnded(ExitStatus status)
     {
-        if (Plan.Slots.OwnsPid && Cgroup is null && _notifier is null)
+        if (Plan.Slots.OwnsPid && Cgroup is null && _notifier is null && _connection is null)
             Complete(status);
         else
             ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterCleanup(ended.Status), (Container: this, Status: status), preferLocal: false);
@@ -165,6 +165,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
             ProcessScan.KillAllIn(_mountNamespace);
         }
 
+        ReleaseNetwork();
         _usage = RemoveCgroup();
         Complete(status);
     }

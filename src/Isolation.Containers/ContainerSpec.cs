@@ -90,6 +90,9 @@ public sealed record ContainerSpec
     /// <summary>A name, under which its control group is found: <c>isolation-NAME</c>; null for one made up.</summary>
     public string? Name { get; init; }
 
+    /// <summary>How it is connected; by default not at all.</summary>
+    public NetworkSettings Network { get; init; } = new();
+
     /// <summary>Standard input.</summary>
     public Stdio StandardInput { get; init; } = Stdio.Null;
 

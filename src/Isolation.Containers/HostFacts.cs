@@ -81,6 +81,9 @@ public sealed record HostFacts
     /// <summary>The version of the kernel's Landlock; 0 where there is none.</summary>
     public int LandlockAbi { get; init; }
 
+    /// <summary>The host's name servers, of /etc/resolv.conf, or those behind its own resolver.</summary>
+    public ImmutableArray<System.Net.IPAddress> NameServers { get; init; } = [];
+
     /// <summary>The directories and links in the host's root directory.</summary>
     public ImmutableArray<HostRootEntry> RootEntries { get; init; } = [];
 
@@ -111,6 +114,7 @@ public sealed record HostFacts
             UserNamespaceRemedy = remedy,
             HasClone3 = CloneSupport.HasClone3,
             Cgroups = CgroupFacts.Probe(),
+            NameServers = NetworkFiles.ReadHostNameServers(),
             RootEntries = HostRootEntry.Read(),
             SecurityModules = Security.SecurityModules.Active,
             LandlockAbi = Landlock.Abi,

@@ -16,6 +16,17 @@ public static class RunningContainers
         return [.. parent.ReadChildNames().Where(n => n.StartsWith(CgroupName.Prefix, StringComparison.Ordinal) && n != CgroupFacts.OwnLeaf).Select(n => n[CgroupName.Prefix.Length..])];
     }
 
+    /// <summary>Finds a process of a container, whose namespaces others may join: by the container's name, or the process's own number.</summary>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such container. <c>ESRCH</c>: nothing runs in it.</exception>
+    public static int FindProcess(string nameOrProcessId)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(nameOrProcessId);
+        if (int.TryParse(nameOrProcessId, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id) && id > 0)
+            return id;
+        using Cgroup cgroup = Open(nameOrProcessId);
+        return cgroup.ReadProcesses(recursive: true) is [var first, ..] ? first : throw new LinuxException("find", $"a process of container \"{nameOrProcessId}\"", "read(2)", Errno.ESRCH);
+    }
+
     /// <summary>Opens the control group of one: its statistics, limits, processes. Freezing it pauses the container.</summary>
     /// <param name="name">The container's name.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such container.</exception>

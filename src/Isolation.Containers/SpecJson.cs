@@ -19,6 +19,7 @@ internal static class SpecJson
             WriteRoot(json, spec);
             WriteProcess(json, spec);
             WriteNamespaces(json, spec);
+            WriteNetwork(json, spec.Network);
             WriteMounts(json, spec);
             WriteStrings(json, "maskedPaths", spec.MaskedPaths);
             WriteStrings(json, "readOnlyPaths", spec.ReadOnlyPaths);
@@ -103,6 +104,27 @@ internal static class SpecJson
         json.WriteBoolean("loopbackUp", settings.LoopbackUp);
         WriteOptional(json, "hostname", spec.HostName);
         WriteOptional(json, "domainname", spec.DomainName);
+        json.WriteEndObject();
+    }
+
+    private static void WriteNetwork(Utf8JsonWriter json, NetworkSettings settings)
+    {
+        if (settings.IsDefault)
+            return;
+        json.WriteStartObject("network");
+        WriteOptional(json, "network", settings.Network?.Describe());
+        WriteOptional(json, "address", settings.Address?.ToString());
+        WriteOptional(json, "addressV6", settings.AddressV6?.ToString());
+        WriteOptional(json, "hardwareAddress", settings.HardwareAddress?.ToString());
+        json.WriteString("interfaceName", settings.InterfaceName);
+        WriteStrings(json, "aliases", settings.Aliases);
+        WriteStrings(json, "ports", settings.Ports.Select(p => p.ToString()));
+        WriteStrings(json, "nameServers", settings.NameServers.Select(s => s.ToString()));
+        WriteStrings(json, "search", settings.SearchDomains);
+        WriteStrings(json, "hosts", settings.Hosts.Select(h => h.ToString()));
+        WriteOptional(json, "egress", settings.Egress?.ToString());
+        WriteOptional(json, "egressRate", settings.RateLimit?.Egress?.ToString());
+        WriteOptional(json, "ingressRate", settings.RateLimit?.Ingress?.ToString());
         json.WriteEndObject();
     }
 

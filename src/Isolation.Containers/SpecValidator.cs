@@ -6,7 +6,7 @@ using Isolation.Namespaces;
 namespace Isolation.Containers;
 
 /// <summary>Finds every fault of a spec that needs no host to be seen.</summary>
-internal sealed class SpecValidator(ContainerSpec spec)
+internal sealed partial class SpecValidator(ContainerSpec spec)
 {
     private static readonly TimeSpan s_longestTimeout = TimeSpan.FromDays(49); // what a timer takes
 
@@ -22,6 +22,7 @@ internal sealed class SpecValidator(ContainerSpec spec)
         validator.CheckNamespaces();
         validator.CheckSysctls();
         validator.CheckCgroup();
+        validator.CheckNetwork();
         return validator._faults;
     }
 

@@ -15,7 +15,7 @@ namespace Isolation.Containers;
 /// <summary>Turns a spec and the facts of a host into a plan: a pure function. The order of the steps, and why, is here.</summary>
 internal sealed partial class LaunchPlanner
 {
-    private readonly ContainerSpec _spec;
+    private readonly ContainerSpec _given, _spec;
     private readonly HostFacts _facts;
     private readonly ResolvedUser _user;
     private readonly UserNamespacePlan _userNamespace;
@@ -35,8 +35,9 @@ internal sealed partial class LaunchPlanner
 
     internal LaunchPlanner(ContainerSpec spec, HostFacts facts, ResolvedUser user)
     {
-        _spec = spec;
+        _given = spec;
         _facts = facts;
+        _spec = spec = WithNetworkFiles(spec);
         _user = user;
         _join = new JoinSteps(spec.Namespaces, facts);
         _userNamespace = _join.JoinsUser ? new UserNamespacePlan(false, null, null, IdMapWriter.Self) : UserNamespacePlan.Decide(spec, facts, user);
@@ -58,7 +59,10 @@ internal sealed partial class LaunchPlanner
         _listener = NotifiedFilter is null ? null : new ListenerSteps();
     }
 
-    private bool Barrier => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
+    private bool MapsByParent => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
+
+    /// <summary>Whether the child waits for this process: for id maps, or its network.</summary>
+    private bool Barrier => MapsByParent || HasNetwork;
 
     private StepSide Inside => _form == LaunchForm.Sealed ? StepSide.Sealed : StepSide.Borrowed;
 
@@ -76,7 +80,7 @@ internal sealed partial class LaunchPlanner
         AddProcessSteps();
         if (_form == LaunchForm.Sealed)
             AddSealedStart();
-        return new LaunchPlan(_spec, _facts, _user, [.. _entries], Launch());
+        return new LaunchPlan(_given, _facts, _user, [.. _entries], Launch());
     }
 
     private void RequirePossible()
@@ -95,6 +99,7 @@ internal sealed partial class LaunchPlanner
         }
 
         RequirePossibleSecurity();
+        RequirePossibleNetwork();
         CapabilitySet missing = _userNamespace.IsNew || _join.JoinsUser ? CapabilitySet.None : _spec.Capabilities.Permitted.Except(_facts.Capabilities);
         if (!missing.IsEmpty)
         {
@@ -130,8 +135,9 @@ internal sealed partial class LaunchPlanner
         AddOpenedTrees();
         if (_cgroup is not null)
             AddCgroup(_cgroup);
+        AddNetworkLease();
         if (Barrier)
-            Add(StepSide.Parent, Pipe("make pipes for", "the id maps", (_readyRead, _readyWrite), (_goRead, _goWrite)));
+            Add(StepSide.Parent, Pipe("make pipes for", MapsByParent ? "the id maps" : "the network", (_readyRead, _readyWrite), (_goRead, _goWrite)));
         if (_join.Any)
             Add(StepSide.Parent, _join.Open());
         if (_terminal is not null)
@@ -140,11 +146,13 @@ internal sealed partial class LaunchPlanner
             Add(StepSide.Parent, _listener.OpenSocket());
         Add(StepSide.Parent, _streams.Open());
         Add(StepSide.Parent, new PlanStep("create the process in", _join.NeedsClone ? "this process's namespaces" : NamespaceNames(NewNamespaces), []));
-        if (Barrier)
+        if (MapsByParent)
         {
             string how = _userNamespace.Writer == IdMapWriter.Helpers ? "map ids through newuidmap and newgidmap:" : "map user and group ids:";
             Add(StepSide.Handshake, new PlanStep(how, $"\"{_userNamespace.Users}\", \"{_userNamespace.Groups}\"".Replace("\n", ", ", StringComparison.Ordinal), []));
         }
+
+        AddNetworkConnection();
     }
 
     // First what must come before anything can block, then what needs the memory to be shared, then the ids.
@@ -155,10 +163,10 @@ internal sealed partial class LaunchPlanner
             Add(StepSide.Borrowed, _cgroup.Enter());
         if (_spec.OomScoreAdj is { } score)
             Add(StepSide.Borrowed, ProcessSteps.OomScoreAdj(score));
+        if (_userNamespace.IsNew && !MapsByParent)
+            Add(StepSide.Borrowed, NamespaceSteps.WriteOwnMaps(_userNamespace.Users!, _userNamespace.Groups!, denySetgroups: true));
         if (Barrier)
             Add(StepSide.Borrowed, ProcessSteps.AwaitParent(_readyWrite, _goRead, _goWrite));
-        else if (_userNamespace.IsNew)
-            Add(StepSide.Borrowed, NamespaceSteps.WriteOwnMaps(_userNamespace.Users!, _userNamespace.Groups!, denySetgroups: true));
         // With shared memory the child is in the new time namespace only from its execve on, so that it may set the offsets.
         if (_spec.Namespaces.TimeOffsets is { } offsets)
             Add(StepSide.Borrowed, NamespaceSteps.WriteTimeOffsets(offsets));
@@ -272,7 +280,7 @@ internal sealed partial class LaunchPlanner
         _form == LaunchForm.Sealed ? _sealedFile : null,
         _form != LaunchForm.InMemory ? _report : null,
         Barrier ? (_readyRead, _readyWrite, _goRead, _goWrite) : null,
-        Barrier ? new IdMapHandshake(_userNamespace.Users!, _userNamespace.Groups!,
+        MapsByParent ? new IdMapHandshake(_userNamespace.Users!, _userNamespace.Groups!,
             _userNamespace.Writer == IdMapWriter.Helpers ? _facts.NewUidMap : null,
             _userNamespace.Writer == IdMapWriter.Helpers ? _facts.NewGidMap : null) : null,
         [.. OpenedByParent().Except(Kept)],
@@ -286,7 +294,9 @@ internal sealed partial class LaunchPlanner
         OwnsPid: Owns(NamespaceKinds.Pid),
         MinimumDescriptor: _streams.FirstFree,
         _cgroup,
-        _listener?.Receive);
+        _listener?.Receive,
+        HasNetwork,
+        _hostsTree);
 
     private IEnumerable<Slot> Kept =>
         [.. _streams.Kept, .. _cgroup?.Directories ?? [], .. _terminal is null ? [] : new[] { _terminal.Receive }, .. _listener is null ? [] : new[] { _listener.Receive }, .. _join.NeedsClone ? [_join.IdRead] : Array.Empty<Slot>()];
@@ -310,6 +320,8 @@ internal sealed partial class LaunchPlanner
 
         if (_spec.NetworkPool is not null)
             yield return _pooledNet;
+        if (_hostsTree is not null)
+            yield return _hostsTree;
         if (_form != LaunchForm.InMemory)
             yield return _report;
     }

@@ -29,7 +29,9 @@ internal sealed record LaunchSlots(
     bool OwnsPid,
     int MinimumDescriptor,
     CgroupLaunch? Cgroup,
-    Slot? SeccompSocket);
+    Slot? SeccompSocket,
+    bool HasNetwork,
+    Slot? HostsTree);
 
 internal static class PlanEntries
 {

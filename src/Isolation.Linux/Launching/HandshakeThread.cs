@@ -8,15 +8,16 @@ namespace Isolation.Linux.Launching;
 internal sealed unsafe class HandshakeThread
 {
     private readonly SemaphoreSlim _begin = new(0), _end = new(0);
+    private LaunchRequest? _request;
     private LaunchProgram? _launch;
     private ProgramMemory? _memory;
     private Exception? _failure;
     private Thread? _thread;
 
     /// <summary>Starts to wait for the child that is about to be cloned.</summary>
-    internal void Begin(LaunchProgram launch, ProgramMemory memory)
+    internal void Begin(LaunchRequest request, LaunchProgram launch, ProgramMemory memory)
     {
-        (_launch, _memory, _failure) = (launch, memory, null);
+        (_request, _launch, _memory, _failure) = (request, launch, memory, null);
         if (_thread is null)
         {
             _thread = new Thread(Loop, maxStackSize: 256 * 1024) { IsBackground = true, Name = "isolation handshake" };
@@ -56,9 +57,11 @@ internal sealed unsafe class HandshakeThread
         {
             // clone3 leaves the id before the child runs; clone(2) has no room for it beside the pidfd.
             int id = CloneSupport.HasClone3 ? _memory!.Int32(InterpreterLayout.ChildId) : PidHandle.ReadProcessId(_memory!.Int32(InterpreterLayout.PidDescriptor));
-            _launch!.Handshake!.Serve(id);
+            _request!.Serve(id);
         }
-        catch (LinuxException e)
+#pragma warning disable CA1031 // Whatever it is fails the launch; the child must not be left waiting.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             // The child sees the end of the file, and fails: nothing is left waiting.
             _failure = e;

@@ -22,6 +22,10 @@ internal abstract class LaunchRequest
     {
     }
 
+    /// <summary>Does what this process owes the child that waits for it: id maps, a network. What it throws fails the launch.</summary>
+    /// <param name="processId">The waiting child, which cannot be reaped meanwhile.</param>
+    internal virtual void Serve(int processId) => Program.Handshake?.Serve(processId);
+
     /// <summary>Removes what the launch has made, while its slots still hold their descriptors; the child is gone.</summary>
     internal virtual void Undo(ProgramMemory memory)
     {

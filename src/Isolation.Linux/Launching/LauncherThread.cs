@@ -75,7 +75,7 @@ internal sealed unsafe class LauncherThread
         if (launch.ChangesDumpable)
             Dumpable.Enter();
         if (launch.Barrier is not null)
-            _handshake.Begin(launch, _memory);
+            _handshake.Begin(request, launch, _memory);
         _childrenBefore = launch.JoinedId is null ? null : ThreadChildren.Read();
         long result = ExecutableCode.Launch(_memory.Address);
         if (launch.ChangesDumpable)

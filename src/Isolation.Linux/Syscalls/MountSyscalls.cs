@@ -1,3 +1,5 @@
+using Isolation.Linux.Abi;
+
 namespace Isolation.Linux.Syscalls;
 
 /// <summary>mount(2) and umount2(2) by path, for what the descriptor-based interface does not cover.</summary>
@@ -15,6 +17,24 @@ internal static unsafe class MountSyscalls
             return RawSyscall.Invoke(Syscall.umount2, (nuint)path, flags);
     }
 
+    /// <summary>Copies the mount of a file, detached, read-only and without programs and devices; the result is its descriptor.</summary>
+    internal static SyscallResult CloneReadOnly(string path)
+    {
+        fixed (byte* name = new CString(path).Bytes, empty = new CString("").Bytes)
+        {
+            SyscallResult tree = RawSyscall.Invoke(Syscall.open_tree, unchecked((nuint)Fcntl.AT_FDCWD), (nuint)name, MountAbi.OPEN_TREE_CLONE | MountAbi.OPEN_TREE_CLOEXEC);
+            if (tree.IsError)
+                return tree;
+            ulong* attributes = stackalloc ulong[4];
+            (attributes[0], attributes[1], attributes[2], attributes[3]) = (MountAbi.MOUNT_ATTR_RDONLY | MountAbi.MOUNT_ATTR_NOSUID | MountAbi.MOUNT_ATTR_NODEV | MountAbi.MOUNT_ATTR_NOEXEC, 0, MountAbi.MS_PRIVATE, 0);
+            SyscallResult set = RawSyscall.Invoke(Syscall.mount_setattr, (nuint)tree.Value, (nuint)empty, Fcntl.AT_EMPTY_PATH, (nuint)attributes, MountAbi.MOUNT_ATTR_SIZE_VER0);
+            if (!set.IsError)
+                return tree;
+            RawSyscall.Invoke(Syscall.close, (nuint)tree.Value);
+            return set;
+        }
+    }
+
     /// <summary>Mounts a file system in another process's mount namespace, from a thread that ends with it. Paths are of that namespace's root.</summary>
     internal static SyscallResult MountIn(PidHandle process, string type, string target, ulong flags, string data)
     {
@@ -22,9 +42,9 @@ internal static unsafe class MountSyscalls
         return thread.Invoke(() =>
         {
             // The root and working directories are shared among threads until then, and must not be to enter a mount namespace.
-            SyscallResult result = RawSyscall.Invoke(Syscall.unshare, (nuint)Abi.Sched.CLONE_FS);
+            SyscallResult result = RawSyscall.Invoke(Syscall.unshare, (nuint)Sched.CLONE_FS);
             if (!result.IsError)
-                result = RawSyscall.Invoke(Syscall.setns, RawSyscall.Word(process), (nuint)Abi.Sched.CLONE_NEWNS);
+                result = RawSyscall.Invoke(Syscall.setns, RawSyscall.Word(process), (nuint)Sched.CLONE_NEWNS);
             if (result.IsError)
                 return result;
             fixed (byte* name = new CString(type).Bytes, path = new CString(target).Bytes, options = new CString(data).Bytes)

@@ -10,6 +10,7 @@ internal static class NetlinkHints
     {
         Errno.EPERM => "It needs CAP_NET_ADMIN in the user namespace that owns the network namespace.",
         Errno.EOPNOTSUPP when type is Rtnetlink.RTM_NEWLINK => "This kernel has no such kind of link, or lacks one of the options: load its module, or use a kernel built with it.",
+        Errno.EAFNOSUPPORT when type is Rtnetlink.RTM_NEWLINK => "A link takes settings of IPv6 only once it is there: change it afterwards.",
         Errno.ENOTCONN when type is Rtnetlink.RTM_NEWLINK => "The peer of a veth pair cannot be set up in the request that makes it: set it up afterwards.",
         Errno.ENODEV when type is Rtnetlink.RTM_NEWLINK or Rtnetlink.RTM_DELLINK or Rtnetlink.RTM_GETLINK or Rtnetlink.RTM_SETLINK => "There is no such link in that network namespace.",
         Errno.ENODEV when type is Rtnetlink.RTM_NEWADDR or Rtnetlink.RTM_NEWROUTE or Rtnetlink.RTM_NEWNEIGH or Rtnetlink.RTM_NEWQDISC => "There is no link with that index in that network namespace.",

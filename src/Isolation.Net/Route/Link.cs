@@ -71,7 +71,7 @@ public partial record Link : RouteObject
     /// <summary>The largest packet that is handed to it to be cut up, in bytes: <c>IFLA_GSO_MAX_SIZE</c>.</summary>
     public int? GsoMaxSize { get; init; }
 
-    /// <summary>How it makes its link-local IPv6 address; null where it has no IPv6.</summary>
+    /// <summary>How it makes its link-local IPv6 address; null where it has no IPv6. Of a link that is there: a new one takes no setting of IPv6 yet.</summary>
     public AddressGeneration? AddressGeneration { get; init; }
 
     /// <summary>How it behaves as the port of a bridge: <c>IFLA_INFO_SLAVE_DATA</c>; null where it is none.</summary>

@@ -70,7 +70,7 @@ public sealed record RateLimit
         {
             try
             {
-                route.Add(new IfbLink { Name = name, Up = true, AddressGeneration = AddressGeneration.None, TransmitQueueLength = 1000 });
+                route.Add(new IfbLink { Name = name, TransmitQueueLength = 1000 });
             }
             catch (NetlinkException e) when (e.Errno == Errno.EOPNOTSUPP)
             {
@@ -78,6 +78,7 @@ public sealed record RateLimit
             }
 
             ifb = route.GetLink(name);
+            route.Change(new Link { Index = ifb.Index, Up = true });
         }
 
         // First the limit, then what leads there: nothing passes unlimited.

@@ -4,12 +4,12 @@ namespace Isolation.Net;
 
 /// <summary>Kernel settings of the network in one network namespace, and of its links: /proc/sys/net. See the kernel's ip-sysctl guide.</summary>
 /// <example><code>
-/// var settings = new NetworkSettings(inside);
+/// var settings = new NetworkSysctls(inside);
 /// settings.Write("net.ipv4.ip_forward", "1");
 /// settings.WriteOfLink("eth0", "ipv6", "accept_ra", "0");
 /// </code></example>
 /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
-public sealed class NetworkSettings(LinuxHandle? networkNamespace = null)
+public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
 {
     /// <summary>Reads a setting.</summary>
     /// <param name="name">With dots: <c>net.ipv4.ip_forward</c>. An interface's name that has dots is written with slashes in their place, as in sysctl(8).</param>

@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using System.Net;
+using Isolation.Linux;
+using Isolation.Net;
+
+namespace Isolation.Containers;
+
+/// <summary>The host's side of a bridge network: the bridge, its addresses, forwarding, and a table of nf_tables.</summary>
+internal sealed class BridgeSetup(BridgeNetwork network)
+{
+    private readonly NftTable _table = new(NftFamily.Inet, network.TableName) { Comment = "made by Isolation" };
+
+    /// <summary>Published ports: on any address of the host, and on a certain one; of both families.</summary>
+    private NftSet Ports(bool v6, bool ofAddress) => new(_table, (ofAddress ? "address-ports" : "ports") + (v6 ? "-v6" : ""),
+        ofAddress ? [v6 ? NftType.IPv6Address : NftType.IPv4Address, NftType.Protocol, NftType.Service] : [NftType.Protocol, NftType.Service])
+    { DataTypes = [v6 ? NftType.IPv6Address : NftType.IPv4Address, NftType.Service] };
+
+    private IEnumerable<bool> Families => network.SubnetV6 is null ? [false] : [false, true];
+
+    /// <summary>Makes what is missing of it.</summary>
+    internal void Ensure(RouteSocket route)
+    {
+        using NftSocket nft = NftSocket.Open();
+        if (route.FindLink(network.LinkName) is { } present)
+        {
+            if (present is not BridgeLink)
+                throw new LinuxException("make", network.Describe(), "RTM_NEWLINK", Errno.EEXIST, hint: $"A link \"{network.LinkName}\" is there already that is no bridge: give the network another link name.");
+        }
+        else
+        {
+            route.Add(new BridgeLink { Name = network.LinkName, Mtu = network.Mtu });
+        }
+
+        int bridge = route.GetLink(network.LinkName).Index;
+        foreach (Address address in Addresses(bridge))
+            route.Replace(address);
+        route.Change(new Link { Index = bridge, Up = true });
+        SetForwarding(route);
+        if (nft.ReadTables(NftFamily.Inet).All(t => t.Table != network.TableName))
+            nft.Execute(MakeTable());
+    }
+
+    /// <summary>Removes all of it.</summary>
+    internal void Remove(RouteSocket route)
+    {
+        using NftSocket nft = NftSocket.Open();
+        // Where the namespace's own user has none of it, there is nothing to remove.
+        if (nft.ReadTables(NftFamily.Inet).Any(t => t.Table == network.TableName))
+            nft.Execute(new NftBatch().Delete(_table));
+        if (route.FindLink(network.LinkName) is BridgeLink bridge)
+            route.Delete(bridge);
+    }
+
+    /// <summary>Lets ports of the host lead to a container.</summary>
+    /// <exception cref="NetlinkException"><c>EEXIST</c>: one of them leads elsewhere.</exception>
+    internal void Publish(NetworkLease lease)
+    {
+        if (lease.Ports.IsEmpty)
+            return;
+        var batch = new NftBatch();
+        AddPorts(batch, [lease]);
+        using NftSocket nft = NftSocket.Open();
+        nft.Execute(batch);
+    }
+
+    /// <summary>Makes published ports those of the leases, at one moment.</summary>
+    internal void Republish(ImmutableArray<NetworkLease> leases)
+    {
+        using NftSocket nft = NftSocket.Open();
+        if (nft.ReadTables(NftFamily.Inet).All(t => t.Table != network.TableName))
+            return;
+        var batch = new NftBatch();
+        foreach (bool v6 in Families)
+            batch.Flush(Ports(v6, ofAddress: false)).Flush(Ports(v6, ofAddress: true));
+        AddPorts(batch, leases);
+        nft.Execute(batch);
+    }
+
+    private IEnumerable<Address> Addresses(int bridge)
+    {
+        yield return new Address(bridge, network.Gateway!, network.Subnet!.Value.PrefixLength);
+        if (network.SubnetV6 is { } v6)
+            yield return new Address(bridge, network.GatewayV6!, v6.PrefixLength) { Flags = AddressFlags.NoDad };
+    }
+
+    private void AddPorts(NftBatch batch, IEnumerable<NetworkLease> leases)
+    {
+        var elements = new Dictionary<(bool V6, bool OfAddress), List<NftElement>>();
+        foreach (NetworkLease lease in leases)
+        {
+            foreach (PublishedPort port in lease.Ports)
+            {
+                bool? only = port.HostAddress is { } host ? host.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 : null;
+                foreach (bool v6 in Families.Where(f => only is null || f == only))
+                {
+                    NftSet map = Ports(v6, port.HostAddress is not null);
+                    IPAddress target = v6 ? lease.AddressV6! : lease.Address;
+                    for (int i = 0; i < port.Count; i++)
+                    {
+                        NftValue[] key = [port.ProtocolName, port.HostPort + i];
+                        NftElement element = map.Element(NftValue.Concatenate(port.HostAddress is { } a ? [a, .. key] : key), NftValue.Concatenate(target, port.ContainerPort + i));
+                        (elements.TryGetValue((v6, port.HostAddress is not null), out List<NftElement>? list) ? list : elements[(v6, port.HostAddress is not null)] = []).Add(element);
+                    }
+                }
+            }
+        }
+
+        foreach (((bool v6, bool ofAddress), List<NftElement> list) in elements)
+            batch.Create(Ports(v6, ofAddress).Elements(list));
+    }
+
+    private NftBatch MakeTable()
+    {
+        string bridge = network.LinkName;
+        NftChain guard = new(_table, "guard") { Hook = NftHook.Prerouting, Priority = -300 };
+        NftChain prerouting = new(_table, "prerouting") { Type = NftChainType.Nat, Hook = NftHook.Prerouting, Priority = -100 };
+        NftChain output = new(_table, "output") { Type = NftChainType.Nat, Hook = NftHook.Output, Priority = -100 };
+        NftChain postrouting = new(_table, "postrouting") { Type = NftChainType.Nat, Hook = NftHook.Postrouting, Priority = 100 };
+        NftChain forward = new(_table, "forward") { Hook = NftHook.Forward };
+        NftChain publish = new(_table, "publish");
+        NftBatch batch = new NftBatch().Add(_table).Add(guard).Add(prerouting).Add(output).Add(postrouting).Add(forward).Add(publish);
+        // For clients on the host's loopback the bridge may route 127.0.0.0/8: its containers must not reach the host's loopback by that.
+        batch.Add(new NftRule(guard).Match(NftField.InputInterface, bridge).Match(NftField.IPv4Destination, "127.0.0.0/8").Drop());
+        foreach (bool v6 in Families)
+        {
+            NftSet ofAddress = Ports(v6, ofAddress: true), any = Ports(v6, ofAddress: false);
+            batch.Add(ofAddress).Add(any)
+                .Add(new NftRule(publish).DnatMap(ofAddress, v6 ? NftField.IPv6Destination : NftField.IPv4Destination, NftField.TransportProtocol, NftField.DestinationPort))
+                .Add(new NftRule(publish).Match(NftField.PacketFamily, v6 ? "ipv6" : "ipv4").DnatMap(any, NftField.TransportProtocol, NftField.DestinationPort));
+            AddMasquerade(batch, postrouting, v6);
+        }
+
+        NftVerdict jump = NftVerdict.Jump(publish.Name);
+        batch.Add(new NftRule(prerouting).Match(NftField.DestinationType, "local").Decide(jump)).Add(new NftRule(output).Match(NftField.DestinationType, "local").Decide(jump));
+        batch.Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.ConnectionState, "established,related").Accept())
+            .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.InputInterface, bridge).Accept())
+            .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.ConnectionStatus, "dnat").Accept())
+            .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Counter().Drop().WithComment("only from its own network, or by a published port"));
+        if (network.Internal)
+            batch.Add(new NftRule(forward).Match(NftField.InputInterface, bridge).Match(NftField.ConnectionState, "established,related", NftOperator.NotEqual).Counter().Drop().WithComment("an internal network"));
+        return batch;
+    }
+
+    private void AddMasquerade(NftBatch batch, NftChain postrouting, bool v6)
+    {
+        NftField source = v6 ? NftField.IPv6Source : NftField.IPv4Source;
+        IPNetwork subnet = v6 ? network.SubnetV6!.Value : network.Subnet!.Value;
+        if (!network.Internal)
+            batch.Add(new NftRule(postrouting).Match(source, subnet).Match(NftField.OutputInterface, network.LinkName, NftOperator.NotEqual).Masquerade());
+        // A container that reaches another by a published port, or itself, must get its answers by the same way.
+        batch.Add(new NftRule(postrouting).Match(source, subnet).Match(NftField.OutputInterface, network.LinkName).Match(NftField.ConnectionStatus, "dnat").Masquerade());
+        if (!v6)
+            batch.Add(new NftRule(postrouting).Match(source, "127.0.0.0/8").Match(NftField.OutputInterface, network.LinkName).Masquerade());
+    }
+
+    private void SetForwarding(RouteSocket route)
+    {
+        var settings = new NetworkSysctls();
+        if (settings.Read("net.ipv4.ip_forward") != "1")
+            settings.Write("net.ipv4.ip_forward", "1");
+        settings.WriteOfLink(network.LinkName, "ipv4", "route_localnet", "1");
+        if (network.SubnetV6 is null)
+            return;
+        // Containers must not become the host's routers.
+        settings.WriteOfLink(network.LinkName, "ipv6", "accept_ra", "0");
+        if (settings.Read("net.ipv6.conf.all.forwarding") == "1")
+            return;
+        // A router no longer takes what other routers tell; links that have so far must go on.
+        foreach (Link link in route.ReadLinks(statistics: false).Where(l => !l.Flags.HasFlag(LinkFlags.Loopback)))
+        {
+            try
+            {
+                if (settings.ReadOfLink(link.Name!, "ipv6", "accept_ra") == "1")
+                    settings.WriteOfLink(link.Name!, "ipv6", "accept_ra", "2");
+            }
+            catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+            {
+                // a link without IPv6
+            }
+        }
+
+        settings.Write("net.ipv6.conf.all.forwarding", "1");
+    }
+}

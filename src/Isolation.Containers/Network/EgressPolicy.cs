@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Isolation.Containers;
+
+/// <summary>Where a container may connect to: a network or a name, with or without a port.</summary>
+public sealed record EgressRule
+{
+    /// <summary>The network; null where a name is given, or where it is anywhere.</summary>
+    public IPNetwork? Network { get; init; }
+
+    /// <summary>A DNS name, looked up when the container starts; null where a network is given. The addresses that it then has are those
+    /// that the container sees: they are put into its /etc/hosts.</summary>
+    public string? HostName { get; init; }
+
+    /// <summary>The transport protocol; null for any.</summary>
+    public PortProtocol? Protocol { get; init; }
+
+    /// <summary>The first port; null for any.</summary>
+    public ushort? Port { get; init; }
+
+    /// <summary>The last port, of a range.</summary>
+    public ushort? LastPort { get; init; }
+
+    /// <summary>Reads <c>DESTINATION[:PORT[-LAST]][/tcp|udp|sctp]</c>: the destination is an address, a network, a name, or <c>*</c>; an IPv6 one with a port stands in brackets.</summary>
+    /// <exception cref="FormatException">The text is none.</exception>
+    public static EgressRule Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string rest = text;
+        var rule = new EgressRule();
+        foreach (PortProtocol protocol in Enum.GetValues<PortProtocol>())
+        {
+            string suffix = "/" + protocol.ToString().ToLowerInvariant();
+            if (rest.EndsWith(suffix, StringComparison.Ordinal))
+                (rest, rule) = (rest[..^suffix.Length], rule with { Protocol = protocol });
+        }
+
+        int bracket = rest.StartsWith('[') ? rest.IndexOf(']', StringComparison.Ordinal) : -1;
+        string destination = bracket > 0 ? rest[1..bracket] : rest;
+        string ports = bracket > 0 ? rest[(bracket + 1)..] : "";
+        int colon = rest.LastIndexOf(':');
+        // More than one colon without brackets is an IPv6 address.
+        if (bracket < 0 && colon >= 0 && rest.IndexOf(':', StringComparison.Ordinal) == colon)
+            (destination, ports) = (rest[..colon], rest[colon..]);
+        if (ports.Length > 0)
+            rule = WithPorts(rule, ports, text);
+        if (destination == "*")
+            return rule;
+        if (IPAddress.TryParse(destination, out IPAddress? address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || destination.Count(c => c == '.') == 3))
+            return rule with { Network = new IPNetwork(address, address.GetAddressBytes().Length * 8) };
+        if (destination.Contains('/', StringComparison.Ordinal))
+            return rule with { Network = IPNetwork.TryParse(destination, out IPNetwork network) ? network : throw Bad(text, $"\"{destination}\" is not a network: its bits behind the prefix must be zero") };
+        return IsHostName(destination) ? rule with { HostName = destination.ToLowerInvariant() } : throw Bad(text, $"\"{destination}\" is neither an address, nor a network, nor a name");
+    }
+
+    /// <summary>The rule as it is read.</summary>
+    public override string ToString()
+    {
+        string destination = HostName ?? Network?.ToString() ?? "*";
+        if (Network is { } network && network.PrefixLength == network.BaseAddress.GetAddressBytes().Length * 8)
+            destination = network.BaseAddress.ToString();
+        string port = Port is { } first ? string.Create(CultureInfo.InvariantCulture, $":{first}{(LastPort is { } last ? $"-{last}" : "")}") : "";
+        if (port.Length > 0 && destination.Contains(':', StringComparison.Ordinal))
+            destination = $"[{destination}]";
+        return $"{destination}{port}{(Protocol is { } protocol ? "/" + protocol.ToString().ToLowerInvariant() : "")}";
+    }
+
+    internal bool Allows(IPAddress destination, PortProtocol protocol, ushort port, Func<string, IReadOnlyList<IPAddress>> addressesOf) =>
+        (Protocol is null || Protocol == protocol) && (Port is not { } first || (port >= first && port <= (LastPort ?? first)))
+        && (HostName is not null ? addressesOf(HostName).Contains(destination) : Network is not { } network || network.Contains(destination));
+
+    internal static bool IsHostName(string text) => text.Length is > 0 and <= 253 && text.Split('.').All(l => l.Length is > 0 and <= 63 && l.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') && l[0] != '-' && l[^1] != '-');
+
+    private static EgressRule WithPorts(EgressRule rule, string text, string whole)
+    {
+        string[] ends = text[1..].Split('-');
+        ushort last = 0;
+        if (text[0] != ':' || ends.Length > 2 || !ushort.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out ushort first) || first == 0
+            || (ends.Length == 2 && (!ushort.TryParse(ends[1], NumberStyles.None, CultureInfo.InvariantCulture, out last) || last < first)))
+        {
+            throw Bad(whole, $"\"{text}\" is neither a port nor a range of ports");
+        }
+
+        return rule with { Port = first, LastPort = ends.Length == 2 && last != first ? last : null };
+    }
+
+    private static FormatException Bad(string text, string why) => new($"\"{text}\" is not a destination, such as 10.0.0.0/8, 192.0.2.7:443/tcp, [fd00::1]:53/udp or example.com:443: {why}.");
+}
+
+/// <summary>What a container may connect to: nothing but what is listed. In force before its first instruction, by a packet filter in its own network namespace.</summary>
+/// <remarks>Answers to connections that come in are let through. What is refused is told the program at once (ICMP: administratively prohibited).
+/// A container with a policy must have neither <c>CAP_NET_ADMIN</c>, by which it could change the filter, nor <c>CAP_NET_RAW</c>, by which it
+/// could send packets past it. Names are looked up at the start; no name server is allowed unless it is listed.</remarks>
+/// <example><code>
+/// EgressPolicy policy = EgressPolicy.DenyAll.Allow("10.0.0.0/8").Allow("example.com:443/tcp");
+/// bool may = policy.Allows(IPAddress.Parse("10.1.2.3"), PortProtocol.Tcp, 5432);
+/// </code></example>
+public sealed record EgressPolicy
+{
+    /// <summary>Nothing is allowed.</summary>
+    public static EgressPolicy DenyAll { get; } = new();
+
+    /// <summary>What is allowed.</summary>
+    public ImmutableArray<EgressRule> Rules { get; init; } = [];
+
+    /// <summary>Allows a destination more; see <see cref="EgressRule.Parse"/>.</summary>
+    /// <exception cref="FormatException">The text is no destination.</exception>
+    public EgressPolicy Allow(string destination) => Allow(EgressRule.Parse(destination));
+
+    /// <summary>Allows a destination more.</summary>
+    public EgressPolicy Allow(EgressRule rule) => this with { Rules = Rules.Add(rule) };
+
+    /// <summary>Whether a connection would be allowed. A pure function, but for names, which are what they are said to be.</summary>
+    /// <param name="destination">The address.</param>
+    /// <param name="protocol">The transport protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="addressesOf">The addresses of names; null takes no name to have any.</param>
+    public bool Allows(IPAddress destination, PortProtocol protocol, ushort port, Func<string, IReadOnlyList<IPAddress>>? addressesOf = null)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        return IPAddress.IsLoopback(destination) || Rules.Any(r => r.Allows(destination, protocol, port, addressesOf ?? (static _ => [])));
+    }
+
+    /// <summary>Compares by value.</summary>
+    public bool Equals(EgressPolicy? other) => other is not null && Rules.AsSpan().SequenceEqual(other.Rules.AsSpan());
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Rules.Length;
+
+    /// <summary>A line for each rule.</summary>
+    public override string ToString() => Rules.IsEmpty ? "deny all" : "deny all but " + string.Join(", ", Rules);
+}
