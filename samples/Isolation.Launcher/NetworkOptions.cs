@@ -31,15 +31,15 @@ internal sealed record NetworkOptions
 
     private NetworkSettings Settings { get; init; } = new();
 
-    /// <summary>The process whose network is joined.</summary>
-    private int? Joined { get; init; }
+    /// <summary>The container, or process, whose network is joined.</summary>
+    private string? Joined { get; init; }
 
     internal bool SharedWithHost { get; private init; }
 
     internal ContainerBuilder Apply(ContainerBuilder builder)
     {
-        if (Joined is { } process)
-            builder = builder.AddJoinedNamespaces(NamespaceKinds.Net, process);
+        if (Joined is not null)
+            builder = builder.AddJoinedNamespaces(NamespaceKinds.Net, RunningContainers.FindProcess(Joined));
         return builder.WithNetworkSettings(Settings).WithEgress(Settings.Egress);
     }
 
@@ -48,7 +48,7 @@ internal sealed record NetworkOptions
     private NetworkOptions WithNetwork(string text)
     {
         if (text.StartsWith(Join, StringComparison.Ordinal))
-            return this with { Joined = RunningContainers.FindProcess(text[Join.Length..]), SharedWithHost = false, Settings = Settings with { Network = null } };
+            return this with { Joined = text.Length > Join.Length ? text[Join.Length..] : throw new FormatException($"\"{text}\" is not container:NAME or container:PID."), SharedWithHost = false, Settings = Settings with { Network = null } };
         if (text == "host")
             return this with { SharedWithHost = true, Joined = null, Settings = Settings with { Network = null } };
         return With(s => s with { Network = Parse(text) }) with { SharedWithHost = false, Joined = null };

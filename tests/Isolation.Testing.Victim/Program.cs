@@ -11,6 +11,12 @@ if (args[0] == "--hello")
 if (args[0] is "--sandbox-anew" or "--sandbox-here" or "--thread-filter")
     return Isolation.Testing.Victim.SandboxVictim.Run(args[0], args[1]);
 
+if (args[0] is "--network-orphan" or "--network-loop")
+{
+    await Isolation.Testing.Victim.NetworkVictim.RunAsync(args[0], args[1]);
+    return 0;
+}
+
 if (args[0] == "--orphan")
 {
     ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).WithDieWithParent(false).WithInit(args[2] == "init").Start();

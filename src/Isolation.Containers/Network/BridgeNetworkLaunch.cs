@@ -98,6 +98,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
 
     private static void Sweep(NetworkState state, RouteSocket route, string? keep)
     {
+        state.DropStray();
         foreach (BridgeNetwork network in state.ReadNetworks().ToArray())
         {
             bool any = state.DropDead(network.Name, lease => Drop(lease, route));
@@ -233,5 +234,5 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
 
     private static LinuxException Taken(PublishedPort port, string hint, Errno errno = Errno.EADDRINUSE) => new("publish port", port.ToString(), "bind(2)", errno, hint: hint);
 
-    private static PhysicalAddress MakeHardwareAddress(IPAddress address) => new([0x02, 0x42, .. address.GetAddressBytes()]);
+    internal static PhysicalAddress MakeHardwareAddress(IPAddress address) => new([0x02, 0x42, .. address.GetAddressBytes()]);
 }

@@ -28,7 +28,8 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         }
         else
         {
-            route.Add(new BridgeLink { Name = network.LinkName, Mtu = network.Mtu });
+            // An address of its own: else it would change with its ports, and containers would lose their router for a while.
+            route.Add(new BridgeLink { Name = network.LinkName, Mtu = network.Mtu, Address = BridgeNetworkLaunch.MakeHardwareAddress(network.Gateway!) });
         }
 
         int bridge = route.GetLink(network.LinkName).Index;

@@ -13,8 +13,8 @@ namespace Isolation.Containers;
 /// lease, and the hosts files that containers see. A lease is believed only as long as its process is there.</remarks>
 internal sealed class NetworkState : IDisposable
 {
-    private const string Definition = "network.json", LeaseSuffix = ".lease", HostsDirectory = "hosts";
-    private const uint LOCK_EX = 2;
+    private const string Definition = "network.json", LeaseSuffix = ".lease", HostsDirectory = "hosts", Temporary = ".new";
+    private const uint LOCK_EX = 2, LOCK_UN = 8;
 
     private readonly string _root;
     private readonly LinuxHandle _lock;
@@ -44,7 +44,12 @@ internal sealed class NetworkState : IDisposable
     }
 
     /// <summary>Lets the lock go.</summary>
-    public void Dispose() => _lock.Dispose();
+    public void Dispose()
+    {
+        // Not by closing alone: a child that another thread has just made has a copy of the descriptor until it executes its program, and may wait for this very lock until then.
+        RawSyscall.Invoke(Syscall.flock, RawSyscall.Word(_lock), LOCK_UN);
+        _lock.Dispose();
+    }
 
     /// <summary>The networks that are in use.</summary>
     internal IEnumerable<BridgeNetwork> ReadNetworks()
@@ -122,6 +127,27 @@ internal sealed class NetworkState : IDisposable
         return any;
     }
 
+    /// <summary>Removes files that processes which were killed between two of them have left.</summary>
+    internal void DropStray()
+    {
+        var ids = new HashSet<string>();
+        foreach (string directory in Directory.EnumerateDirectories(_root).Where(d => Path.GetFileName(d) != HostsDirectory))
+        {
+            if (!File.Exists(Path.Combine(directory, Definition)))
+            {
+                Directory.Delete(directory, recursive: true);
+                continue;
+            }
+
+            foreach (string temporary in Directory.EnumerateFiles(directory, "*" + Temporary))
+                File.Delete(temporary);
+            ids.UnionWith(ReadLeases(Path.GetFileName(directory)).Select(l => l.Id));
+        }
+
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(_root, HostsDirectory)).Where(f => !ids.Contains(Path.GetFileName(f))))
+            File.Delete(file);
+    }
+
     // Containers have the file itself mounted: it must stay the same one. Only what differs is written.
     private static void WriteInPlace(string path, byte[] content)
     {
@@ -141,7 +167,7 @@ internal sealed class NetworkState : IDisposable
 
     private static void Replace(string path, string content)
     {
-        string temporary = path + ".new";
+        string temporary = path + Temporary;
         try
         {
             File.WriteAllText(temporary, content);

@@ -1,0 +1,190 @@
+using System.Net;
+using Isolation.Linux;
+using Isolation.Net;
+
+namespace Isolation.Kernel.Tests.Net;
+
+/// <summary>Containers on networks, on a host and in a world of the test's own.</summary>
+public class ContainerNetworkTests
+{
+    private const string Server = "socat -d -d TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello from $(cat /etc/hostname)' 2>&1 | sed -u s/.*listening.*/ready/";
+
+    private static void Needs()
+    {
+        Testing.Host.NeedsRoot();
+        Testing.Host.NeedsTool("socat");
+    }
+
+    private static string Ask(string address) => $"socat -T2 - {address},connect-timeout=2 2>&1";
+
+    [Fact]
+    public void Two_containers_talk_by_name_reach_the_world_and_are_reached_by_published_ports()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "a", "--hostname", "a", "-p", "8080:80", "-p", "127.0.0.1:9090:80", "--network-alias", "db"], Server);
+        // by name and alias, of both families
+        Assert.Equal("hello from a\nhello from a\nhello from a", host.LaunchOutput("run", "--network", "web", "--name", "b", "--", "sh", "-c", $"{Ask("TCP4:a:80")}; {Ask("TCP6:a:80")}; {Ask("TCP4:db:80")}"));
+        // and the first finds the second, which came later
+        using (NetworkHost.Running later = host.StartReady(["--network", "web", "--name", "later"], "echo ready; sleep 60"))
+            Assert.Contains("later", File.ReadAllText(Directory.GetFiles(host.StateDirectory + "/run", "*", SearchOption.AllDirectories).First(f => f.Contains("/hosts/") && File.ReadAllText(f).Contains(" a db"))));
+        // the world sees the host's address
+        using NetworkHost.Running world = host.Serve(host.World, "TCP6-LISTEN:70,fork,reuseaddr,ipv6only=0", "world");
+        string seen = host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", $"{Ask($"TCP4:{NetworkHost.WorldAddress}:70")}; {Ask($"TCP6:[{NetworkHost.WorldV6}]:70")}");
+        Assert.Equal($"world from [0000:0000:0000:0000:0000:ffff:c000:0201]\nworld from [2001:0db8:0000:0000:0000:0000:0000:0001]", seen);
+        // published: from the host by any of its addresses, its loopback among them, and from the world
+        Assert.Equal("hello from a", NetworkHost.Ask(host.Host, $"TCP4:{NetworkHost.HostAddress}:8080"));
+        Assert.Equal("hello from a", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
+        Assert.Equal("hello from a", NetworkHost.Ask(host.Host, $"TCP6:[{NetworkHost.HostV6}]:8080"));
+        Assert.Equal("hello from a", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:8080"));
+        Assert.Equal("hello from a", NetworkHost.Ask(host.World, $"TCP6:[{NetworkHost.HostV6}]:8080"));
+        // what is published on the loopback is for the host alone
+        Assert.Equal("hello from a", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:9090"));
+        Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
+        // a container reaches another one, and itself, by the published port too
+        Assert.Equal("hello from a", host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.HostAddress}:8080")));
+        a.Stop();
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public void Networks_are_apart_from_each_other_and_from_the_world()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running a = host.StartReady(["--network", "one", "--name", "a", "--hostname", "a", "--ip", "10.89.0.7"], Server);
+        string v6 = host.Host.Route.ReadAddresses(host.Host.Route.GetLink("iso-one").Index).Single(x => x.Local.ToString().StartsWith("fd")).Local.ToString()[..^1] + "7";
+        string script = $"{Ask("TCP4:10.89.0.7:80")}; {Ask($"TCP6:[{v6}]:80")}";
+        Assert.Equal("hello from a\nhello from a", host.LaunchOutput("run", "--network", "one", "--", "sh", "-c", script));
+        Assert.DoesNotContain("hello", host.Launch("run", "--network", "two", "--", "sh", "-c", script).Output);
+        Assert.DoesNotContain("hello", host.Launch("run", "--", "sh", "-c", script).Output);
+        // nor does somebody outside who knows the way
+        host.World.Route.Add(new Route(IPNetwork.Parse("10.89.0.0/24")) { Gateway = IPAddress.Parse(NetworkHost.HostAddress) });
+        Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, "TCP4:10.89.0.7:80"));
+        // the host's own loopback is out of reach, though its bridge may route it
+        using NetworkHost.Running loopback = host.Serve(host.Host, "TCP4-LISTEN:71,bind=127.0.0.1,fork,reuseaddr", "loopback");
+        Assert.Contains("loopback", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:71"));
+        Assert.DoesNotContain("loopback from", host.Launch("run", "--network", "one", "--cap-add", "NET_ADMIN", "--", "sh", "-c",
+            $"ip addr del 127.0.0.1/8 dev lo; ip link set lo down; ip route add 127.0.0.1 via 10.89.0.1 dev eth0; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; {Ask("TCP4:127.0.0.1:71")}").Output);
+        // an internal network has no way out
+        host.LaunchOutput("network", "create", "--internal", "--subnet", "10.99.0.0/24", "inner");
+        using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
+        Assert.DoesNotContain("world", host.Launch("run", "--network", "inner", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
+        Assert.Contains("world", host.Launch("run", "--network", "one", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
+    }
+
+    [Fact]
+    public void Ports_of_udp_and_sctp_and_ranges_are_published()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running a = host.StartReady(["--network", "web", "-p", "5000-5002:6000-6002/udp", "-p", "7000:7000/sctp", "-p", "8000-8001:80-81"],
+            "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & sleep 0.5; echo ready; wait");
+        foreach (int i in new[] { 0, 1, 2 })
+            Assert.Equal($"udp {6000 + i}", host.World.TryRun("sh", "-c", $"echo hi | socat -T1 - UDP4:{NetworkHost.HostAddress}:{5000 + i}").Output.Trim());
+        foreach (int i in new[] { 0, 1 })
+            Assert.Equal($"tcp {80 + i}", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:{8000 + i}"));
+        string sctp = NetworkHost.Ask(host.World, $"SCTP4:{NetworkHost.HostAddress}:7000");
+        if (!sctp.Contains("rotocol not supported"))
+            Assert.Equal("sctp", sctp);
+        using NftSocket nft = NftSocket.Open(host.Host.Namespace);
+        Assert.Equal(["tcp . 8000 : 10.89.0.2 . 80", "tcp . 8001 : 10.89.0.2 . 81", "udp . 5000 : 10.89.0.2 . 6000", "udp . 5001 : 10.89.0.2 . 6001", "udp . 5002 : 10.89.0.2 . 6002", "sctp . 7000 : 10.89.0.2 . 7000"],
+            nft.ReadTable(NftFamily.Inet, "isolation-web")!.Sets.Where(s => s.Set.Name == "ports").SelectMany(s => s.Elements.Select(e => e.Format(s.Set))));
+    }
+
+    [Fact]
+    public void An_egress_policy_holds_from_the_first_instruction()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running open = host.Serve(host.World, "TCP6-LISTEN:443,fork,reuseaddr,ipv6only=0", "open");
+        using NetworkHost.Running closed = host.Serve(host.World, "TCP6-LISTEN:444,fork,reuseaddr,ipv6only=0", "closed");
+        string script = string.Join("; ", new[] { $"TCP4:{NetworkHost.WorldAddress}:443", $"TCP4:{NetworkHost.WorldAddress}:444", $"TCP6:[{NetworkHost.WorldV6}]:443" }.Select(Ask));
+        string Run(params string[] flags) => host.Launch(["run", "--network", "web", .. flags, "--", "sh", "-c", script]).Output;
+        Assert.Equal(3, Run().Split('\n').Count(l => l.Contains(" from ")));
+        Assert.DoesNotContain(" from ", Run("--egress-allow", "none"));
+        string some = Run("--egress-allow", $"{NetworkHost.WorldAddress}:443/tcp");
+        Assert.Single(some.Split('\n'), l => l.Contains("open from"));
+        Assert.DoesNotContain("closed from", some);
+        string network = Run("--egress-allow", "192.0.2.0/24", "--egress-allow", "[2001:db8::2]:443");
+        Assert.Equal(2, network.Split('\n').Count(l => l.Contains("open from")));
+        Assert.Contains("closed from", network);
+        // a name is looked up at the start, and is in the container's hosts
+        string named = host.Launch("run", "--network", "web", "--egress-allow", "localhost:443", "--", "sh", "-c", "grep -c localhost /etc/hosts; socat -T2 - UDP4:192.0.2.2:53,connect-timeout=2 2>&1; true").Output;
+        Assert.DoesNotContain(" from ", named);
+        // what could go round the policy is refused
+        (int code, string output) = host.Launch("run", "--network", "web", "--egress-allow", "none", "--cap-add", "NET_ADMIN", "--", "true");
+        Assert.Equal(125, code);
+        Assert.Contains("network.egress: cannot hold a program that may change the filter", output);
+        Assert.Equal("0", host.LaunchOutput("run", "--network", "web", "--egress-allow", "none", "--", "sh", "-c", "echo $(( 0x$(sed -n 's/CapBnd:.//p' /proc/self/status) >> 13 & 1 ))"));
+    }
+
+    [Fact]
+    public void Another_container_joins_the_network_of_one()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running first = host.StartReady(["--network", "web", "--name", "netowner"], "echo ready; sleep 60");
+        Assert.Contains("10.89.0.2", host.LaunchOutput("run", "--network", "container:netowner", "--", "ip", "-br", "addr"));
+        (int code, string output) = host.Launch("run", "--network", "container:nobody", "--", "true");
+        Assert.Equal(125, code);
+        Assert.Contains("Cannot find container \"nobody\"", output);
+    }
+
+    [Fact]
+    public void Macvlans_and_links_of_the_host_can_be_the_network()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
+        Assert.Equal("world from 192.0.2.77", host.LaunchOutput("run", "--network", "macvlan:up0:192.0.2.77/24", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")));
+        VethPair.Create(new VethLink { Name = "spare", Peer = new Link { Name = "spare1", NetworkNamespace = host.World.Namespace } }, host.Host.Namespace);
+        int index = host.World.Route.GetLink("spare1").Index;
+        host.World.Route.Change(new Link { Index = index, Up = true });
+        host.World.Route.Add(Address.Parse(index, "198.51.100.1/24"));
+        Assert.Equal("world from 198.51.100.9", host.LaunchOutput("run", "--network", "link:spare:198.51.100.9/24:198.51.100.1", "--", "sh", "-c", Ask("TCP4:198.51.100.1:70")));
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public void What_is_taken_is_refused_by_name()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "first", "--ip", "10.89.0.9", "-p", "8080:80"], "echo ready; sleep 60");
+        void Refused(string expected, params string[] flags)
+        {
+            (int code, string output) = host.Launch(["run", .. flags, "--", "true"]);
+            Assert.Equal(125, code);
+            Assert.Contains(expected, output);
+        }
+
+        Refused("It could not publish port 8080:81/tcp. Container first of network \"web\" has it.", "--network", "other", "-p", "8080:81");
+        Refused("It could not lease address 10.89.0.9 of bridge network \"web\". Container first has it.", "--network", "web", "--ip", "10.89.0.9");
+        Refused("Its subnet is 10.89.0.0/24.", "--network", "web", "--ip", "10.1.1.1");
+        using NetworkHost.Running listener = host.Serve(host.Host, "TCP4-LISTEN:8081,fork,reuseaddr", "x");
+        Refused("A program of the host listens there.", "--network", "web", "-p", "8081:81");
+        Refused("The host has no such address.", "--network", "web", "-p", "203.0.113.9:8082:81");
+        Refused("network.ports", "-p", "1:1");
+        Refused("There is no such link", "--network", "macvlan:nosuch:10.0.0.1/24");
+        (int made, string output) = host.Launch("network", "create", "--subnet", "10.89.0.0/16", "wide");
+        Assert.Equal(125, made);
+        Assert.Contains("Its subnet overlaps that of network \"web\".", output);
+        Assert.Contains("Containers are on it: first.", host.Launch("network", "rm", "web").Output);
+        Assert.Contains("There are: web.", host.Launch("network", "inspect", "none").Output);
+        a.Stop();
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public async Task Many_start_at_once_and_each_has_an_address_of_its_own()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        Task<string>[] all = [.. Enumerable.Range(0, 12).Select(_ => Task.Run(() => host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'; sleep 2")))];
+        string[] addresses = await Task.WhenAll(all);
+        Assert.Equal(12, addresses.Distinct().Count());
+        Assert.All(addresses, a => Assert.StartsWith("10.89.0.", a));
+        Assert.Equal("", host.Leftovers());
+    }
+}

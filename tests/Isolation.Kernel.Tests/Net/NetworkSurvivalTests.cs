@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Globalization;
+using Isolation.Containers;
+using Isolation.Linux;
+using Isolation.Net;
+
+namespace Isolation.Kernel.Tests.Net;
+
+/// <summary>What is left of networks when those who made them are killed.</summary>
+public class NetworkSurvivalTests
+{
+    [Fact]
+    public async Task Nothing_is_left_of_300_networked_launches_whose_parents_are_killed_and_living_ports_go_on()
+    {
+        Testing.Host.NeedsRoot();
+        Testing.Host.NeedsTool("socat");
+        using var host = new NetworkHost();
+        using NetworkHost.Running parent = host.StartIn(host.Host, "dotnet", Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll"), "--network-orphan", "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo alive'");
+        await WaitForAsync(() => parent.Output.Length > 0);
+        using PidHandle orphan = PidHandle.Open(int.Parse(parent.Output, CultureInfo.InvariantCulture));
+        try
+        {
+            parent.Process.Kill();
+            await WaitForAsync(() => NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:8080") == "alive");
+            int launches = 0;
+            for (int round = 0; launches < 300 && round < 100; round++)
+            {
+                launches += await KillVictimAsync(host, TimeSpan.FromMilliseconds(Random.Shared.Next(0, 500)));
+                Assert.Equal("alive", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
+            }
+
+            Assert.InRange(launches, 300, int.MaxValue);
+            // The next start cleans up; here its container is off the others' networks.
+            host.LaunchOutput("run", "--network", "last", "--", "true");
+            string left = host.Leftovers();
+            string[] kept = [.. left.Split(", ").Where(l => !l.Contains("/kept/") && !l.Contains("/hosts/") && l is not ("iso-kept" or "table isolation-kept") && !l.StartsWith("ve", StringComparison.Ordinal))];
+            Assert.Empty(kept);
+            Assert.Single(left.Split(", "), l => l.StartsWith("ve", StringComparison.Ordinal));
+            Assert.Single(left.Split(", "), l => l.Contains("/hosts/"));
+            Assert.Equal("alive", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:8080"));
+        }
+        finally
+        {
+            orphan.SendSignal(9);
+        }
+
+        await WaitForAsync(() => orphan.HasExited);
+        foreach (string cgroup in Leaks.Cgroups())
+            Linux.Syscalls.FileSyscalls.RmdirAt(null, cgroup);
+        host.LaunchOutput("run", "--network", "last", "--", "true");
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public void A_damaged_lease_and_a_full_disk_are_told_and_nothing_is_half_made()
+    {
+        Testing.Host.NeedsRoot();
+        using var host = new NetworkHost();
+        using NetworkHost.Running a = host.StartReady(["--network", "web"], "echo ready; sleep 60");
+        string lease = Directory.GetFiles(host.StateDirectory, "*.lease", SearchOption.AllDirectories).Single();
+        string content = File.ReadAllText(lease);
+        File.WriteAllText(lease, "{");
+        (int code, string output) = host.Launch("run", "--network", "web", "--", "true");
+        Assert.Equal(125, code);
+        Assert.Contains(".lease\". The file is damaged:", output);
+        File.WriteAllText(lease, content);
+        host.LaunchOutput("run", "--network", "web", "--", "true");
+        a.Stop();
+        Assert.Equal("", host.Leftovers());
+        // A disk without room, in a mount namespace of its own.
+        (code, output) = host.StartIn(host.Host, "unshare", "-m", "sh", "-c",
+            $"mount -t tmpfs -o size=4k tmpfs {host.StateDirectory} && head -c 4096 /dev/zero > {host.StateDirectory}/full; dotnet {Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll")} run --network web -- true").WaitForEnd();
+        Assert.NotEqual(0, code);
+        Assert.Contains("Cannot lease an address of bridge network \"web\"", output);
+        Assert.Contains("ENOSPC", output);
+        Assert.DoesNotContain(host.Host.Route.ReadLinks(), l => l.Name == "iso-web");
+    }
+
+    private static async Task<int> KillVictimAsync(NetworkHost host, TimeSpan life)
+    {
+        var start = new ProcessStartInfo("nsenter", ["--net=" + host.Host.Path, "dotnet", Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll"), "--network-loop", "600"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["ISOLATION_NETWORKS"] = host.StateDirectory;
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        var buffer = new byte[65536];
+        int started = await process.StandardOutput.BaseStream.ReadAsync(buffer);
+        Assert.True(started > 0, "the victim started nothing: " + (started > 0 ? "" : await errors));
+        await Task.Delay(life);
+        process.Kill();
+        int length;
+        while ((length = await process.StandardOutput.BaseStream.ReadAsync(buffer)) > 0)
+            started += length;
+        await process.WaitForExitAsync();
+        return started;
+    }
+
+    private static async Task WaitForAsync(Func<bool> condition)
+    {
+        for (int i = 0; i < 200; i++)
+        {
+            if (condition())
+                return;
+            await Task.Delay(50);
+        }
+
+        Assert.Fail("It did not come to be in 10 seconds.");
+    }
+}

@@ -1,0 +1,51 @@
+using System.Text.Json;
+using Isolation.Linux;
+using Isolation.Net;
+
+namespace Isolation.Kernel.Tests.Net;
+
+/// <summary>Rates as a third party measures them.</summary>
+public class RateLimitTests
+{
+    [Fact]
+    public void A_limit_is_what_is_measured_each_way_before_and_after_a_live_change()
+    {
+        Testing.Host.NeedsRoot();
+        Testing.Host.NeedsTool("iperf3");
+        using var host = new NetworkHost();
+        using NetworkHost.Running server = host.StartIn(host.World, "iperf3", "-s", "--forceflush");
+        server.WaitForLine("Server listening");
+        using NetworkHost.Running container = host.StartReady(["--network", "web", "--name", "limited", "--net-egress", "10mbit", "--net-ingress", "10mbit"], "echo ready; sleep 300");
+        // The process that has only its number.
+        int process = Process(container);
+        AssertRate(host, process, reverse: false, 10);
+        AssertRate(host, process, reverse: true, 10);
+        using PidHandle handle = PidHandle.Open(process);
+        new RateLimit { Egress = BitRate.FromMegabits(20), Ingress = BitRate.FromMegabits(40) }.Apply("eth0", handle);
+        Assert.Equal(new RateLimit { Egress = BitRate.FromMegabits(20), Ingress = BitRate.FromMegabits(40) }, RateLimit.Read("eth0", handle));
+        AssertRate(host, process, reverse: false, 20);
+        AssertRate(host, process, reverse: true, 40);
+        new RateLimit().Apply("eth0", handle);
+        Assert.Equal(new RateLimit(), RateLimit.Read("eth0", handle));
+        Assert.InRange(Measure(host, process, reverse: false), 100, double.MaxValue);
+        Assert.InRange(Measure(host, process, reverse: true), 100, double.MaxValue);
+        using RouteSocket inside = RouteSocket.Open(handle);
+        Assert.DoesNotContain(inside.ReadLinks(), l => l is IfbLink);
+    }
+
+    private static int Process(NetworkHost.Running launcher)
+    {
+        // The launcher's child; its own child, below the init, is in the same network.
+        string children = File.ReadAllText($"/proc/{launcher.Process.Id}/task/{launcher.Process.Id}/children");
+        return int.Parse((children.Length > 0 ? children : string.Concat(Directory.GetDirectories($"/proc/{launcher.Process.Id}/task").Select(t => File.ReadAllText(t + "/children")))).Trim().Split(' ')[0]);
+    }
+
+    private static void AssertRate(NetworkHost host, int process, bool reverse, double megabits) => Assert.InRange(Measure(host, process, reverse), megabits * 0.95, megabits * 1.05);
+
+    private static double Measure(NetworkHost host, int process, bool reverse)
+    {
+        (int code, string output) = Testing.Host.Run("nsenter", ["-t", $"{process}", "-n", "iperf3", "-c", NetworkHost.WorldAddress, "-t", "5", "-O", "1", "-J", .. reverse ? new[] { "-R" } : []]);
+        Assert.True(code == 0, output);
+        return JsonDocument.Parse(output).RootElement.GetProperty("end").GetProperty("sum_received").GetProperty("bits_per_second").GetDouble() / 1e6;
+    }
+}
