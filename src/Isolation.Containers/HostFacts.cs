@@ -81,6 +81,12 @@ public sealed record HostFacts
     /// <summary>The version of the kernel's Landlock; 0 where there is none.</summary>
     public int LandlockAbi { get; init; }
 
+    /// <summary>The path of pasta; null where it is not installed.</summary>
+    public string? Pasta { get; init; }
+
+    /// <summary>The path of slirp4netns; null where it is not installed.</summary>
+    public string? Slirp4netns { get; init; }
+
     /// <summary>The host's name servers, of /etc/resolv.conf, or those behind its own resolver.</summary>
     public ImmutableArray<System.Net.IPAddress> NameServers { get; init; } = [];
 
@@ -114,6 +120,8 @@ public sealed record HostFacts
             UserNamespaceRemedy = remedy,
             HasClone3 = CloneSupport.HasClone3,
             Cgroups = CgroupFacts.Probe(),
+            Pasta = FindHelper("pasta"),
+            Slirp4netns = FindHelper("slirp4netns"),
             NameServers = NetworkFiles.ReadHostNameServers(),
             RootEntries = HostRootEntry.Read(),
             SecurityModules = Security.SecurityModules.Active,
@@ -139,6 +147,8 @@ public sealed record HostFacts
                     : "Only one id can be mapped. For ranges: install the package uidmap, and add a line USER:100000:65536 to /etc/subuid and /etc/subgid."),
             new("clone3", HasClone3, HasClone3 ? "works" : "refused; clone(2) is used", null),
             new("control groups", Cgroups.Obstacle is null, Cgroups.Obstacle is { } blocked ? $"{Cgroups.Mode}; {blocked}" : $"{Cgroups.Mode}; {CgroupControllers}", Cgroups.Remedy),
+            new("user-mode network", Pasta is not null || Slirp4netns is not null, Pasta ?? Slirp4netns ?? "neither pasta nor slirp4netns is installed",
+                Pasta is not null || Slirp4netns is not null ? null : "For networks of ordinary users install the package passt, or slirp4netns."),
             new("Landlock", LandlockAbi > 0, LandlockAbi > 0 ? string.Create(CultureInfo.InvariantCulture, $"ABI {LandlockAbi}") : "not active",
                 LandlockAbi > 0 ? null : "Have landlock in the list of the kernel's command line: lsm=landlock,..."),
             new("security modules", true, SecurityModules.IsEmpty ? "unknown" : string.Join(", ", SecurityModules), null),

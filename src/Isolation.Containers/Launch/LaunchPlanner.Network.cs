@@ -21,6 +21,7 @@ internal sealed partial class LaunchPlanner
     /// <summary>Adds /etc/hosts, /etc/resolv.conf and /etc/hostname, unless something else is mounted there.</summary>
     private ContainerSpec WithNetworkFiles(ContainerSpec spec)
     {
+        ImmutableArray<System.Net.IPAddress> servers = spec.Network.Network is UserModeNetwork user ? UserModeLaunch.NameServers(user, _facts) : _facts.NameServers;
         NetworkSettings settings = spec.Network;
         if (settings.Network is null && settings.Hosts.IsEmpty && settings.NameServers.IsEmpty)
             return spec;
@@ -30,7 +31,7 @@ internal sealed partial class LaunchPlanner
             files.Add(s_hosts);
         else
             files.Add(TextFile("/etc/hosts", NetworkFiles.Hosts(spec, null, null, ImmutableSortedDictionary<string, ImmutableArray<System.Net.IPAddress>>.Empty)));
-        files.Add(TextFile("/etc/resolv.conf", NetworkFiles.ResolvConf(settings, _facts.NameServers)));
+        files.Add(TextFile("/etc/resolv.conf", NetworkFiles.ResolvConf(settings, servers)));
         if (spec.HostName is { } host)
             files.Add(TextFile("/etc/hostname", host + "\n"));
         return spec with { Mounts = [.. spec.Mounts, .. files.Where(f => spec.Mounts.All(m => m.Destination != f.Destination))] };
@@ -48,8 +49,14 @@ internal sealed partial class LaunchPlanner
                 _spec.Network.Network?.Describe()));
         }
 
-        if (_spec.Network.Network is null or UserModeNetwork)
+        if (_spec.Network.Network is null)
             return;
+        if (_spec.Network.Network is UserModeNetwork user)
+        {
+            UserModeLaunch.Choose(user, _facts);
+            return;
+        }
+
         if (!_facts.IsPrivileged || !_facts.Capabilities.Contains(Capability.NetAdmin))
         {
             throw new KernelFeatureException(_spec.Network.Network.Describe(), "this process lacks CAP_SYS_ADMIN or CAP_NET_ADMIN, and could make no link of the host",

@@ -1,10 +1,160 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Isolation.Linux;
+using Isolation.Linux.Launching;
 using Isolation.Net;
 
 namespace Isolation.Containers;
 
-/// <summary>Connects a container by a program of the host that turns packets into sockets.</summary>
+/// <summary>Connects a container by a program of the host that turns packets into sockets: pasta, or slirp4netns. It ends with the container.</summary>
 internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network) : NetworkConnection(spec)
 {
-    private protected override void Connect(PidHandle process, RouteSocket inside) => throw new NotSupportedException(network.Describe());
+    private static readonly IPAddress s_slirpNameServer = new([10, 0, 2, 3]), s_slirpGuest = new([10, 0, 2, 100]);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private CompanionProcess? _companion;
+    private string? _directory;
+
+    /// <summary>Which program is used on a host, and where it is.</summary>
+    /// <exception cref="KernelFeatureException">None of them is installed.</exception>
+    internal static (UserModeStackKind Kind, string Path) Choose(UserModeNetwork network, HostFacts facts)
+    {
+        if (network.Stack != UserModeStackKind.Slirp4netns && facts.Pasta is { } pasta)
+            return (UserModeStackKind.Pasta, pasta);
+        if (network.Stack != UserModeStackKind.Pasta && facts.Slirp4netns is { } slirp)
+            return (UserModeStackKind.Slirp4netns, slirp);
+        throw network.Stack switch
+        {
+            UserModeStackKind.Pasta => Missing("pasta is not installed", "Install it (Debian, Ubuntu: apt-get install passt), or use slirp4netns (apt-get install slirp4netns)."),
+            UserModeStackKind.Slirp4netns => Missing("slirp4netns is not installed", "Install it (Debian, Ubuntu: apt-get install slirp4netns), or use pasta (apt-get install passt)."),
+            _ => Missing("neither pasta nor slirp4netns is installed", "Install one of them (Debian, Ubuntu: apt-get install passt, or apt-get install slirp4netns)."),
+        };
+    }
+
+    internal static ImmutableArray<IPAddress> NameServers(UserModeNetwork network, HostFacts facts) =>
+        network.Stack != UserModeStackKind.Pasta && facts.Slirp4netns is not null && (network.Stack == UserModeStackKind.Slirp4netns || facts.Pasta is null) ? [s_slirpNameServer] : facts.NameServers;
+
+    private protected override void Connect(PidHandle process, RouteSocket inside)
+    {
+        (UserModeStackKind kind, string path) = Choose(network, HostFacts.Current);
+        string name = Path.GetFileName(path);
+        CheckTun(name);
+        if (kind == UserModeStackKind.Slirp4netns && !Settings.Ports.IsEmpty)
+            _directory = Directory.CreateTempSubdirectory("isolation-").FullName;
+        _companion = CompanionProcess.Start(path, [.. kind == UserModeStackKind.Pasta ? PastaArguments(process) : SlirpArguments(process)], process);
+        WaitUntilConnected(name, inside);
+        if (_directory is not null)
+        {
+            foreach (PublishedPort port in Settings.Ports)
+                Forward(port, name);
+        }
+    }
+
+    internal override void Release()
+    {
+        Interlocked.Exchange(ref _companion, null)?.Dispose();
+        if (Interlocked.Exchange(ref _directory, null) is not { } directory)
+            return;
+        try
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+        catch (IOException)
+        {
+            // somebody else cleans temporary files too
+        }
+    }
+
+    private IEnumerable<string> PastaArguments(PidHandle process)
+    {
+        string Namespace(string kind) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/ns/{kind}");
+        // Nothing of the host's loopback is seen inside, and nothing of the container's outside, but for published ports.
+        List<string> arguments = ["pasta", "--foreground", "--quiet", "--config-net", "--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none", "--ns-ifname", Settings.InterfaceName];
+        foreach ((PortProtocol protocol, string flag) in new[] { (PortProtocol.Tcp, "--tcp-ports"), (PortProtocol.Udp, "--udp-ports") })
+        {
+            PublishedPort[] ports = [.. Settings.Ports.Where(p => p.Protocol == protocol)];
+            foreach (PublishedPort port in ports)
+                arguments.AddRange([flag, $"{(port.HostAddress is { } address ? address + "/" : "")}{Ports(port.HostPort, port.Count)}:{Ports(port.ContainerPort, port.Count)}"]);
+            if (ports.Length == 0)
+                arguments.AddRange([flag, "none"]);
+        }
+
+        if (Settings.HardwareAddress is { } hardware)
+            arguments.AddRange(["--ns-mac-addr", string.Join(':', hardware.GetAddressBytes().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)))]);
+        if (HostFacts.Current.UserId == 0)
+            arguments.AddRange(["--runas", "0"]);
+        return [.. arguments, .. HostFacts.Current.UserId == 0 && Spec.Namespaces.User != UserNamespaceMode.New ? ["--netns-only"] : new[] { "--userns", Namespace("user") }, "--netns", Namespace("net")];
+    }
+
+    private IEnumerable<string> SlirpArguments(PidHandle process)
+    {
+        string Namespace(string kind) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/ns/{kind}");
+        List<string> arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"];
+        if (_directory is not null)
+            arguments.Add($"--api-socket={_directory}/api");
+        if (HostFacts.Current.UserId != 0 || Spec.Namespaces.User == UserNamespaceMode.New)
+            arguments.Add("--userns-path=" + Namespace("user"));
+        return [.. arguments, "--netns-type=path", Namespace("net"), Settings.InterfaceName];
+    }
+
+    /// <summary>Both make the link last but one, and its addresses and routes last.</summary>
+    private void WaitUntilConnected(string name, RouteSocket inside)
+    {
+        long start = Stopwatch.GetTimestamp();
+        var said = new StringBuilder();
+        while (true)
+        {
+            said.Append(_companion!.ReadOutput());
+            if (inside.FindLink(Settings.InterfaceName) is { Up: true } link && inside.ReadRoutes().Any(r => r.LinkIndex == link.Index && r.Destination.PrefixLength == 0))
+                return;
+            if (_companion.HasExited || Stopwatch.GetElapsedTime(start) > s_patience)
+                throw new LinuxException("connect by", name, name + "(1)", _companion.HasExited ? Errno.EIO : Errno.ETIMEDOUT, hint: said.Length == 0 ? (_companion.HasExited ? "It ended without a word." : "The network did not come up.") : $"It said: {LastLine(said.ToString())}");
+            Thread.Sleep(2);
+        }
+    }
+
+    /// <summary>slirp4netns takes ports one by one over a socket.</summary>
+    private void Forward(PublishedPort port, string name)
+    {
+        if (port.Protocol == PortProtocol.Sctp)
+            throw new LinuxException("publish port", port.ToString(), name + "(1)", Errno.EPROTONOSUPPORT, hint: "A user-mode network has TCP and UDP only.");
+        for (int i = 0; i < port.Count; i++)
+        {
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Connect(new UnixDomainSocketEndPoint(_directory + "/api"));
+            string guest = string.Create(CultureInfo.InvariantCulture, $"\"guest_addr\": \"{s_slirpGuest}\", \"guest_port\": {port.ContainerPort + i}");
+            string host = string.Create(CultureInfo.InvariantCulture, $"\"host_addr\": \"{port.HostAddress?.ToString() ?? "0.0.0.0"}\", \"host_port\": {port.HostPort + i}");
+            string request = "{\"execute\": \"add_hostfwd\", \"arguments\": {\"proto\": \"" + port.ProtocolName + "\", " + host + ", " + guest + "}}";
+            socket.Send(Encoding.UTF8.GetBytes(request));
+            socket.Shutdown(SocketShutdown.Send);
+            socket.ReceiveTimeout = (int)s_patience.TotalMilliseconds;
+            var buffer = new byte[1024];
+            string reply = Encoding.UTF8.GetString(buffer, 0, socket.Receive(buffer));
+            if (reply.Contains("\"error\"", StringComparison.Ordinal))
+                throw new LinuxException("publish port", port.ToString(), name + "(1)", Errno.EADDRINUSE, hint: $"It said: {reply.Trim()}");
+        }
+    }
+
+    private static void CheckTun(string name)
+    {
+        try
+        {
+            using FileStream tun = File.Open("/dev/net/tun", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LinuxException("connect by", name, "openat(2)", e is UnauthorizedAccessException ? Errno.EACCES : Errno.ENOENT,
+                hint: e is UnauthorizedAccessException ? "This user may not open /dev/net/tun: give it the mode 0666." : "There is no /dev/net/tun: load the module tun.");
+        }
+    }
+
+    private static string Ports(int first, int count) => count == 1 ? first.ToString(CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{first}-{first + count - 1}");
+
+    private static string LastLine(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries).LastOrDefault(l => !l.Contains("syslog", StringComparison.Ordinal))?.Trim() ?? text.Trim();
+
+    private static KernelFeatureException Missing(string reason, string remedy) => new("a user-mode network", reason, remedy);
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Launching;
 using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
@@ -12,6 +13,8 @@ public sealed class NetlinkSocket : IDisposable
 {
     /// <summary>Beyond this many requests at once their acknowledgements might not fit the socket's queue.</summary>
     private const int MaxRequestsPerSend = 128, MaxBytesPerSend = 60_000, MaxDumpAttempts = 20;
+
+    private const uint AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0x80000;
 
     private readonly LinuxHandle _handle;
     private readonly bool _fromKernel;
@@ -47,19 +50,35 @@ public sealed class NetlinkSocket : IDisposable
     /// <summary>Opens a socket.</summary>
     /// <param name="protocol">The family.</param>
     /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it (since Linux 5.8); null for the caller's.
-    /// The calling thread stays where it is: a thread that ends at once goes there.</param>
+    /// The calling thread stays where it is: a thread that ends at once goes there, or, to a container of an ordinary user, a child.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
     public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null)
     {
-        LinuxHandle handle = NetworkNamespace.Run(networkNamespace, () =>
+        return Prepare(OpenHandle(protocol, networkNamespace), protocol);
+    }
+
+    private static LinuxHandle OpenHandle(NetlinkProtocol protocol, LinuxHandle? networkNamespace)
+    {
+        try
+        {
+            return OpenFrom(protocol, networkNamespace);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EPERM && e.Call == "setns(2)" && NetworkNamespace.FindOwner(networkNamespace!) is { } owner)
+        {
+            // An ordinary user's own container: its user namespace is this user's.
+            using (owner.User)
+            using (owner.Network)
+                return NamespaceSocket.Open(owner.User, owner.Network, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, (uint)protocol);
+        }
+    }
+
+    private static LinuxHandle OpenFrom(NetlinkProtocol protocol, LinuxHandle? networkNamespace) => NetworkNamespace.Run(networkNamespace, () =>
         {
             SyscallResult result = NetlinkSyscalls.Socket((uint)protocol);
             result.ThrowIfError("open", $"a netlink socket of {(protocol == NetlinkProtocol.Route ? "NETLINK_ROUTE" : "NETLINK_NETFILTER")}", "socket(2)",
                 result.Errno == Errno.EPROTONOSUPPORT ? "The kernel lacks this family, or a seccomp filter refuses it." : null);
             return new LinuxHandle((int)result.Value);
         });
-        return Prepare(handle, protocol);
-    }
 
     internal static NetlinkSocket Prepare(LinuxHandle handle, NetlinkProtocol protocol)
     {

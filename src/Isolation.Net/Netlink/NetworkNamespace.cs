@@ -60,6 +60,27 @@ public static class NetworkNamespace
     /// <exception cref="LinuxException"><c>ENOENT</c>: no such file. <c>EACCES</c>: not allowed.</exception>
     public static LinuxHandle Open(string? path = null) => OpenFile(path ?? "/proc/thread-self/ns/net");
 
+    /// <summary>The user namespace that owns a network namespace, and the latter's own descriptor; null where they cannot be told. The caller closes both.</summary>
+    internal static (LinuxHandle User, LinuxHandle Network)? FindOwner(LinuxHandle networkNamespace)
+    {
+        const uint NS_GET_USERNS = 0xb701;
+        LinuxHandle network;
+        try
+        {
+            network = networkNamespace is PidHandle process ? OpenFile(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/ns/net")) : OpenFile(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"/proc/self/fd/{networkNamespace.Descriptor}"));
+        }
+        catch (LinuxException)
+        {
+            return null;
+        }
+
+        SyscallResult owner = FileSyscalls.Ioctl(network, NS_GET_USERNS, 0);
+        if (!owner.IsError)
+            return (new LinuxHandle((int)owner.Value), network);
+        network.Dispose();
+        return null;
+    }
+
     private static LinuxHandle OpenFile(string path)
     {
         SyscallResult file = FileSyscalls.OpenAt(null, path, Fcntl.O_RDONLY);
