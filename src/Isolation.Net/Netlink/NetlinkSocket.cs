@@ -68,7 +68,18 @@ public sealed class NetlinkSocket : IDisposable
             // An ordinary user's own container: its user namespace is this user's.
             using (owner.User)
             using (owner.Network)
-                return NamespaceSocket.Open(owner.User, owner.Network, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, (uint)protocol);
+            {
+                try
+                {
+                    return NamespaceSocket.Open(owner.User, owner.Network, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, (uint)protocol);
+                }
+                catch (LinuxException)
+                {
+                    // It is somebody else's after all: the first refusal says so.
+                }
+            }
+
+            throw;
         }
     }
 
