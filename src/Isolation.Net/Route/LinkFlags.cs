@@ -136,6 +136,9 @@ internal static class LinkNames
 {
     private const int MaxLength = 15, MaxAlternativeLength = 127;
 
+    // What the kernel refuses, and what would end the name; isspace(3) of Latin-1 has the no-break space.
+    private static readonly System.Buffers.SearchValues<char> s_forbidden = System.Buffers.SearchValues.Create("/:\0 \t\n\v\f\r\u00a0");
+
     /// <summary>Checks an interface's name as the kernel does.</summary>
     internal static string Check(string name, bool alternative = false)
     {
@@ -143,7 +146,7 @@ internal static class LinkNames
         int length = System.Text.Encoding.UTF8.GetByteCount(name), most = alternative ? MaxAlternativeLength : MaxLength;
         if (length > most)
             throw new ArgumentException($"Interface name \"{name}\" has {length} bytes; at most {most} are possible.", nameof(name));
-        if (name is "" or "." or ".." || name.AsSpan().IndexOfAny("/:") >= 0 || name.Any(c => char.IsWhiteSpace(c) || c == '\0'))
+        if (name is "" or "." or ".." || name.AsSpan().IndexOfAny(s_forbidden) >= 0)
             throw new ArgumentException($"\"{name.Replace("\0", "\\0", StringComparison.Ordinal)}\" cannot be an interface's name: it must not be empty, \".\" or \"..\", nor contain white space, slashes or colons.", nameof(name));
         return name;
     }
