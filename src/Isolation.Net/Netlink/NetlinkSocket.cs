@@ -136,17 +136,46 @@ public sealed class NetlinkSocket : IDisposable
         int index = 0;
         while (!all.IsEmpty)
         {
-            int length = 0, count = 0;
-            while (length < all.Length && count < MaxRequestsPerSend && (count == 0 || length + LengthAt(all, length) <= MaxBytesPerSend))
-            {
-                length += LengthAt(all, length);
-                count++;
-            }
-
+            (int length, int count) = NextChunk(all);
             ExecuteChunk(all[..length], count, index, failed);
             all = all[length..];
             index += count;
         }
+    }
+
+    /// <summary>As many messages as are sent at once.</summary>
+    private static (int Length, int Count) NextChunk(ReadOnlySpan<byte> messages)
+    {
+        int length = 0, count = 0;
+        while (length < messages.Length && count < MaxRequestsPerSend && (count == 0 || length + LengthAt(messages, length) <= MaxBytesPerSend))
+        {
+            length += LengthAt(messages, length);
+            count++;
+        }
+
+        return (length, count);
+    }
+
+    /// <summary>The chunks in which messages would be sent, numbered, as they would be: for a floor that sends the same.</summary>
+    internal static IEnumerable<(byte[] Chunk, int Count)> Chunks(ReadOnlySpan<byte> messages)
+    {
+        var chunks = new List<(byte[], int)>();
+        uint sequence = 1;
+        while (!messages.IsEmpty)
+        {
+            (int length, int count) = NextChunk(messages);
+            byte[] chunk = messages[..length].ToArray();
+            for (int at = 0; at < length; at += LengthAt(chunk, at))
+            {
+                BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(at + 6), (ushort)(FlagsOf(chunk.AsSpan(at)) | Netlink.NLM_F_REQUEST | Netlink.NLM_F_ACK));
+                BinaryPrimitives.WriteUInt32LittleEndian(chunk.AsSpan(at + NetlinkWriter.SequenceOffset), sequence++);
+            }
+
+            chunks.Add((chunk, count));
+            messages = messages[length..];
+        }
+
+        return chunks;
     }
 
     /// <summary>Asks for a list. An interrupted list, one that changed while it was read, is asked for again.</summary>

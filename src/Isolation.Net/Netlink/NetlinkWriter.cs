@@ -31,6 +31,13 @@ public sealed class NetlinkWriter
     /// <summary>Forgets all messages; the memory is kept.</summary>
     public void Clear() => (_length, _message, Count) = (0, -1, 0);
 
+    /// <summary>Makes room for so many bytes in all.</summary>
+    public void EnsureCapacity(int bytes)
+    {
+        if (bytes > _buffer.Length)
+            Array.Resize(ref _buffer, bytes);
+    }
+
     /// <summary>Begins a message.</summary>
     /// <param name="type">Its type: <c>RTM_NEWLINK</c>.</param>
     /// <param name="flags">Flags beyond <c>NLM_F_REQUEST</c> and <c>NLM_F_ACK</c>, which the socket adds.</param>

@@ -64,6 +64,13 @@ public sealed class RouteBatch
             throw first.Error;
     }
 
+    /// <summary>Makes room for so many requests and bytes, so that none is made while they are added.</summary>
+    public void Reserve(int requests, int bytes)
+    {
+        _requests.EnsureCapacity(requests);
+        _writer.EnsureCapacity(bytes);
+    }
+
     private RouteBatch Put(RouteObject subject, RouteVerb verb)
     {
         subject.Write(_writer, verb);
