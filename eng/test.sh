@@ -9,7 +9,7 @@ quick=0; [ "${1:-}" = --quick ] && quick=1
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-packages=(gcc libc6-dev linux-libc-dev libseccomp2 binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux)
+packages=(gcc libc6-dev linux-libc-dev libseccomp2 binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux iproute2 nftables socat iperf3 passt slirp4netns)
 [ $quick = 1 ] || packages+=(qemu-system-arm mmdebstrap e2fsprogs zstd python3)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -35,7 +35,7 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
   head -20 "$log"; failed=$((failed + 1)); finish
 fi
 
-tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Containers.Tests Properties Abi.Tests Differential)
+tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Net.Tests Containers.Tests Properties Abi.Tests Differential)
 if [ $quick = 0 ]; then
   tests+=(Arm64.Tests)
   ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }
@@ -46,15 +46,16 @@ for t in "${tests[@]}"; do
   dotnet "tests/Isolation.$t/bin/Release/net10.0/Isolation.$t.dll" --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
 done
 
-echo "== Kernel.Tests, as root"
-"${sudo[@]}" env PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" dotnet tests/Isolation.Kernel.Tests/bin/Release/net10.0/Isolation.Kernel.Tests.dll --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
-
-echo "== Kernel.Tests, as an ordinary user"
+# One test of the root's lane starts programs as this user.
 user=isolation-test
 id $user >/dev/null 2>&1 || "${sudo[@]}" useradd --create-home --shell /bin/bash $user
 for file in /etc/subuid /etc/subgid; do
   grep -q "^$user:" $file 2>/dev/null || echo "$user:500000:65536" | "${sudo[@]}" tee -a $file >/dev/null
 done
+echo "== Kernel.Tests, as root"
+"${sudo[@]}" env PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" dotnet tests/Isolation.Kernel.Tests/bin/Release/net10.0/Isolation.Kernel.Tests.dll --no-progress 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+
+echo "== Kernel.Tests, as an ordinary user"
 copy=$(mktemp -d); cp -r tests/Isolation.Kernel.Tests/bin/Release/net10.0 "$copy/tests"; chmod -R a+rX "$copy"
 "${sudo[@]}" runuser -u $user -- env HOME=/home/$user DOTNET_NOLOGO=1 PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" \
   sh -c "cd '$copy/tests' && exec dotnet Isolation.Kernel.Tests.dll --no-progress" 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
@@ -62,6 +63,8 @@ copy=$(mktemp -d); cp -r tests/Isolation.Kernel.Tests/bin/Release/net10.0 "$copy
 if [ $quick = 0 ]; then
   echo "== Kernel.Tests of control groups and security in the test machine: version 2, systemd, AppArmor"
   bash tests/Vm/test.sh --systemd 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
+  echo "== Kernel.Tests of links and traffic control in the test machine: what other kernels lack"
+  bash tests/Vm/test.sh --min --filter-class Isolation.Kernel.Tests.Net.LinkAgreementTests --filter-class Isolation.Kernel.Tests.Net.TrafficControlAgreementTests --filter-class Isolation.Kernel.Tests.Net.NetworkTestbedTests 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
   echo "== Kernel.Tests of labels in the test machine: SELinux"
   bash tests/Vm/test.sh --selinux --filter-class Isolation.Kernel.Tests.Security.LsmTests 2>&1 | tee "$log"; count "${PIPESTATUS[0]}"
 fi

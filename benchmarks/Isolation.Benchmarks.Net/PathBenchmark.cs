@@ -89,7 +89,7 @@ internal static class PathBenchmark
             host.Add(new BridgeLink { Name = "br0", Up = true });
             int bridge = host.GetLink("br0").Index;
             host.Add(Address.Parse(bridge, "10.9.0.1/24"));
-            foreach ((LinuxHandle inside, string name, string address) in new[] { (path.Server, "a", PathBenchmark.Server), (path.Client, "b", PathBenchmark.Client) })
+            foreach ((LinuxHandle inside, string name, string address) in new[] { (path.Server, "to-a", PathBenchmark.Server), (path.Client, "to-b", PathBenchmark.Client) })
             {
                 VethPair pair = VethPair.Create(new VethLink { Name = name, Master = bridge, Up = true, Peer = new Link { Name = "eth0", Up = true, NetworkNamespace = inside } }, path.Host);
                 using RouteSocket route = RouteSocket.Open(inside);
@@ -112,7 +112,7 @@ internal static class PathBenchmark
             await Ip(path.Host, "link add name br0 type bridge");
             await Ip(path.Host, "link set br0 up");
             await Ip(path.Host, "addr add 10.9.0.1/24 dev br0");
-            foreach ((LinuxHandle inside, string name, string address) in new[] { (path.Server, "a", PathBenchmark.Server), (path.Client, "b", PathBenchmark.Client) })
+            foreach ((LinuxHandle inside, string name, string address) in new[] { (path.Server, "to-a", PathBenchmark.Server), (path.Client, "to-b", PathBenchmark.Client) })
             {
                 using Process holder = scene.Hold(inside);
                 await Ip(path.Host, string.Create(CultureInfo.InvariantCulture, $"link add name {name} type veth peer name eth0 netns {holder.Id}"));
@@ -120,12 +120,11 @@ internal static class PathBenchmark
                 await Ip(inside, "link set eth0 up");
                 await Ip(inside, $"addr add {address}/24 dev eth0");
                 await Ip(inside, "route add default via 10.9.0.1");
-                holder.Kill();
-                await holder.WaitForExitAsync();
+                Scene.End(holder);
             }
 
             string file = scene.File("rules");
-            await File.WriteAllTextAsync(file, "table inet t { chain post { type nat hook postrouting priority srcnat; ip saddr 10.9.0.0/24 oifname != \"br0\" masquerade; } }\n");
+            await File.WriteAllTextAsync(file, "table inet t {\n chain post {\n type nat hook postrouting priority srcnat;\n ip saddr 10.9.0.0/24 oifname != \"br0\" masquerade\n }\n}\n");
             await scene.RunAsync(path.Host, "nft", "-f", file);
             await scene.RunAsync(path.Host, "sysctl", "-qw", "net.ipv4.ip_forward=1");
             return path;

@@ -51,10 +51,16 @@ internal sealed class Scene : IDisposable
     /// <summary>A process in a namespace, for tools that know namespaces by processes.</summary>
     internal Process Hold(LinuxHandle network)
     {
-        Process process = Process.Start("nsenter", ["--net=" + PathOf(network), "sleep", "600"]);
+        Process process = Process.Start("nsenter", ["--net=" + PathOf(network), "sleep", "60"]);
         while (!System.IO.File.ReadAllText($"/proc/{process.Id}/comm").StartsWith("sleep", StringComparison.Ordinal))
             Thread.Sleep(1);
         return process;
+    }
+
+    internal static void End(Process process)
+    {
+        process.Kill();
+        process.WaitForExit();
     }
 
     internal double Time(Action action, int repeat)

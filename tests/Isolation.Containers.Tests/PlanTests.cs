@@ -157,7 +157,7 @@ public class PlanTests
     public void Host_checks_name_the_remedy()
     {
         ImmutableArray<HostCheck> checks = (Ordinary with { UserNamespaceObstacle = "blocked", UserNamespaceRemedy = "unblock it", NewUidMap = null, Kernel = new KernelVersion(5, 4) }).Checks();
-        Assert.Equal(["kernel", "privileges", "user namespaces", "id ranges", "control groups"], checks.Where(c => !c.Works).Select(c => c.Name));
+        Assert.Equal(["kernel", "privileges", "user namespaces", "id ranges", "control groups", "user-mode network"], checks.Where(c => !c.Works).Select(c => c.Name));
         Assert.Equal("unblock it", checks.Single(c => c.Name == "user namespaces").Remedy);
         Assert.All(Root.Checks(), c => Assert.True(c.Works, c.ToString()));
     }

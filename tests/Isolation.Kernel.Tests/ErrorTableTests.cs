@@ -43,6 +43,11 @@ public class ErrorTableTests
     [InlineData("an AppArmor profile is asked for without AppArmor")]
     [InlineData("the filter does not let the program be executed")]
     [InlineData("the filter is too long")]
+    [InlineData("a bridge network is asked for by an ordinary user")]
+    [InlineData("a port is published without a network")]
+    [InlineData("no user-mode stack is installed")]
+    [InlineData("pasta is asked for and not installed")]
+    [InlineData("an egress policy is given to a container that could change it")]
     public async Task The_text_is_as_documented(string situation)
     {
         Exception e = Assert.IsAssignableFrom<Exception>(await Record.ExceptionAsync(() => Provoke(situation)));
@@ -71,7 +76,8 @@ public class ErrorTableTests
 
     [Theory]
     [InlineData("a flag does not exist", "--frobnicate")]
-    [InlineData("a flag is not built yet", "--publish", "80:80")]
+    [InlineData("a flag is not built yet", "--link", "other")]
+    [InlineData("a rate is malformed", "--net-egress", "fast", "true")]
     [InlineData("a flag lacks its value", "--hostname")]
     [InlineData("a capability is unknown", "--cap-add", "NET_RAWR", "true")]
     [InlineData("a volume is malformed", "-v", "/only-one", "true")]
@@ -126,6 +132,11 @@ public class ErrorTableTests
             {
                 Cgroups = new CgroupFacts { Hierarchies = CgroupHierarchies.Parse("35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", "4:memory:/\n") },
             }),
+            "a bridge network is asked for by an ordinary user" => Planned(builder.WithNetwork("web"), ordinary),
+            "a port is published without a network" => builder.AddPublishedPort("80:80").StartAsync(),
+            "no user-mode stack is installed" => Planned(builder.WithNetwork(ContainerNetwork.UserMode), ordinary with { Pasta = null, Slirp4netns = null }),
+            "pasta is asked for and not installed" => Planned(builder.WithNetwork(new UserModeNetwork { Stack = UserModeStackKind.Pasta }), ordinary with { Pasta = null, Slirp4netns = "/usr/bin/slirp4netns" }),
+            "an egress policy is given to a container that could change it" => builder.WithEgress(EgressPolicy.DenyAll).WithCapabilities(CapabilitySet.Of(Capability.NetAdmin)).StartAsync(),
             _ => throw new ArgumentOutOfRangeException(nameof(situation), situation, null),
         };
     }

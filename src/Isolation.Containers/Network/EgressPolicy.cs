@@ -52,7 +52,7 @@ public sealed record EgressRule
         if (IPAddress.TryParse(destination, out IPAddress? address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || destination.Count(c => c == '.') == 3))
             return rule with { Network = new IPNetwork(address, address.GetAddressBytes().Length * 8) };
         if (destination.Contains('/', StringComparison.Ordinal))
-            return rule with { Network = IPNetwork.TryParse(destination, out IPNetwork network) ? network : throw Bad(text, $"\"{destination}\" is not a network: its bits behind the prefix must be zero") };
+            return rule with { Network = IPNetwork.TryParse(destination, out IPNetwork network) && IPAddress.TryParse(destination.AsSpan(0, destination.IndexOf('/', StringComparison.Ordinal)), out IPAddress? start) && start.Equals(network.BaseAddress) ? network : throw Bad(text, $"\"{destination}\" is not a network: its bits behind the prefix must be zero") };
         return IsHostName(destination) ? rule with { HostName = destination.ToLowerInvariant() } : throw Bad(text, $"\"{destination}\" is neither an address, nor a network, nor a name");
     }
 

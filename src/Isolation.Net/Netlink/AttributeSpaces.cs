@@ -24,8 +24,12 @@ internal static class AttributeSpaces
         AttributeSpace bridgePort = new(AttributeNames.BridgePort), inet6 = new(AttributeNames.Inet6);
         var kinds = new Dictionary<string, AttributeSpace>
         {
-            ["bridge"] = new(AttributeNames.Bridge), ["vlan"] = new(AttributeNames.Vlan), ["macvlan"] = new(AttributeNames.Macvlan),
-            ["macvtap"] = new(AttributeNames.Macvlan), ["ipvlan"] = new(AttributeNames.Ipvlan), ["vrf"] = new(AttributeNames.Vrf),
+            ["bridge"] = new(AttributeNames.Bridge),
+            ["vlan"] = new(AttributeNames.Vlan),
+            ["macvlan"] = new(AttributeNames.Macvlan),
+            ["macvtap"] = new(AttributeNames.Macvlan),
+            ["ipvlan"] = new(AttributeNames.Ipvlan),
+            ["vrf"] = new(AttributeNames.Vrf),
             ["vxlan"] = new(AttributeNames.Vxlan),
             ["veth"] = new(AttributeNames.Veth, (IfLink.VETH_INFO_PEER, new AttributeSpace(AttributeNames.Link) { HeaderLength = 16 })),
         };
@@ -40,16 +44,23 @@ internal static class AttributeSpaces
         {
             ByKind = (PktCls.TCA_ACT_KIND, PktCls.TCA_ACT_OPTIONS, new Dictionary<string, AttributeSpace>
             {
-                ["police"] = new(AttributeNames.Police), ["mirred"] = new(AttributeNames.Mirred), ["skbedit"] = new(AttributeNames.Skbedit), ["gact"] = new(AttributeNames.Gact),
+                ["police"] = new(AttributeNames.Police),
+                ["mirred"] = new(AttributeNames.Mirred),
+                ["skbedit"] = new(AttributeNames.Skbedit),
+                ["gact"] = new(AttributeNames.Gact),
             }.ToFrozenDictionary()),
         };
         var actions = new AttributeSpace([]) { Elements = action };
         var options = new Dictionary<string, AttributeSpace>
         {
-            ["tbf"] = new(AttributeNames.Tbf), ["htb"] = new(AttributeNames.Htb), ["fq_codel"] = new(AttributeNames.FqCodel),
+            ["tbf"] = new(AttributeNames.Tbf),
+            ["htb"] = new(AttributeNames.Htb),
+            ["fq_codel"] = new(AttributeNames.FqCodel),
             ["netem"] = new(AttributeNames.Netem) { HeaderLength = 24 },
-            ["u32"] = new(AttributeNames.U32, (PktCls.TCA_U32_ACT, actions)), ["flower"] = new(AttributeNames.Flower, (PktCls.TCA_FLOWER_ACT, actions)),
-            ["matchall"] = new(AttributeNames.Matchall, (PktCls.TCA_MATCHALL_ACT, actions)), ["bpf"] = new(AttributeNames.Bpf, (PktCls.TCA_BPF_ACT, actions)),
+            ["u32"] = new(AttributeNames.U32, (PktCls.TCA_U32_ACT, actions)),
+            ["flower"] = new(AttributeNames.Flower, (PktCls.TCA_FLOWER_ACT, actions)),
+            ["matchall"] = new(AttributeNames.Matchall, (PktCls.TCA_MATCHALL_ACT, actions)),
+            ["bpf"] = new(AttributeNames.Bpf, (PktCls.TCA_BPF_ACT, actions)),
             ["cgroup"] = new(AttributeNames.Cgroup, (PktCls.TCA_CGROUP_ACT, actions)),
         }.ToFrozenDictionary();
         var tc = new AttributeSpace(AttributeNames.Tc) { ByKind = (Rtnetlink.TCA_KIND, Rtnetlink.TCA_OPTIONS, options) };

@@ -106,7 +106,7 @@ public sealed record Address : RouteObject
 
     internal override string Noun => "address";
 
-    internal override string Subject => string.Create(CultureInfo.InvariantCulture, $"{this} to link {LinkIndex}");
+    internal override string Subject => string.Create(CultureInfo.InvariantCulture, $"{this} of link {LinkIndex}");
 
     /// <summary>Reads an address with its prefix: <c>10.0.0.1/24</c>, <c>fd00::1/64</c>; without one, that of a single host.</summary>
     /// <param name="linkIndex">The link.</param>

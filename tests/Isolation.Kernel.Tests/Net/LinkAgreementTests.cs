@@ -40,8 +40,15 @@ public class LinkAgreementTests
                 from mask in Maybe(Gen.Choose(0, 0x1fff).Select(n => (ushort)(n << 3)))
                 select (Link)new BridgeLink
                 {
-                    ForwardDelayHundredths = delay, HelloTimeHundredths = hello, MaxAgeHundredths = age, AgeingTime = ageing, Stp = stp, Priority = priority,
-                    VlanFiltering = filtering, MulticastSnooping = snooping, GroupForwardMask = mask,
+                    ForwardDelayHundredths = delay,
+                    HelloTimeHundredths = hello,
+                    MaxAgeHundredths = age,
+                    AgeingTime = ageing,
+                    Stp = stp,
+                    Priority = priority,
+                    VlanFiltering = filtering,
+                    MulticastSnooping = snooping,
+                    GroupForwardMask = mask,
                 },
             "macvlan" => Maybe(Gen.Elements(MacvlanMode.Private, MacvlanMode.Vepa, MacvlanMode.Bridge)).Select(m => (Link)new MacvlanLink { Mode = m, ParentIndex = parent }),
             "ipvlan" => Maybe(Gen.Elements(IpvlanMode.L2, IpvlanMode.L3, IpvlanMode.L3S)).Select(m => (Link)new IpvlanLink { Mode = m, ParentIndex = parent }),
@@ -58,8 +65,13 @@ public class LinkAgreementTests
                 from local in flag
                 select (Link)new VxlanLink
                 {
-                    Id = (uint)id, Port = (ushort)port, TimeToLive = ttl, AgeingSeconds = ageing, Learning = learning,
-                    Remote = !remote ? null : IPAddress.Parse(v6 ? "fd00::9" : "192.0.2.9"), Local = !local ? null : IPAddress.Parse(v6 ? "fd00::8" : "192.0.2.8"),
+                    Id = (uint)id,
+                    Port = (ushort)port,
+                    TimeToLive = ttl,
+                    AgeingSeconds = ageing,
+                    Learning = learning,
+                    Remote = !remote ? null : IPAddress.Parse(v6 ? "fd00::9" : "192.0.2.9"),
+                    Local = !local ? null : IPAddress.Parse(v6 ? "fd00::8" : "192.0.2.8"),
                 },
             "dummy" => Gen.Constant((Link)new DummyLink()),
             _ => Gen.Constant((Link)new IfbLink()),
@@ -78,7 +90,7 @@ public class LinkAgreementTests
         Host.NeedsRoot();
         Host.NeedsTool("ip");
         Assert.Contains("veth", s_kinds.Value);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll(Arb.From(
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)), Prop.ForAll(Arb.From(
             from kind in Gen.Elements(s_kinds.Value)
             from link in LinkOf(kind, parent: 1000)
             from byIp in Gen.Elements(true, false)

@@ -137,7 +137,7 @@ public class NftAgreementTests
             from drop in Gen.Elements(true, false)
             from f in family
             select (rules.ToArray(), addresses.Distinct().ToArray(), priority, hook, drop, f);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(40), Prop.ForAll(Arb.From(configurations), wanted =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(40)), Prop.ForAll(Arb.From(configurations), wanted =>
         {
             using var ours = new TestNetwork();
             using NftSocket nft = NftSocket.Open(ours.Namespace);

@@ -29,7 +29,10 @@ public class RouteAgreementTests
             ? new Address(link, IPAddress.Parse($"fd00:{net}::{host:x}"), prefix * 4) { Metric = metric, Flags = AddressFlags.NoDad }
             : new Address(link, IPAddress.Parse($"10.{net}.7.{host}"), prefix)
             {
-                Metric = metric, Broadcast = broadcast ? IPAddress.Parse($"10.{net}.7.255") : null, Label = label ? "link0:x" : null, Scope = scope,
+                Metric = metric,
+                Broadcast = broadcast ? IPAddress.Parse($"10.{net}.7.255") : null,
+                Label = label ? "link0:x" : null,
+                Scope = scope,
             };
 
     [Fact]
@@ -37,7 +40,7 @@ public class RouteAgreementTests
     {
         Host.NeedsRoot();
         Host.NeedsTool("ip");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll(Arb.From(from address in AddressOf(100) from byIp in s_flag select (address, byIp)), pair =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)), Prop.ForAll(Arb.From(from address in AddressOf(100) from byIp in s_flag select (address, byIp)), pair =>
         {
             using TestNetwork network = Connected();
             Address wanted = pair.address;
@@ -79,14 +82,15 @@ public class RouteAgreementTests
             Protocol = RouteProtocol.Static,
             Metrics = way == 4 || (mtu is null && window is null) ? null : new RouteMetrics { Mtu = mtu, InitialCongestionWindow = window },
             Scope = null,
-        }) with { Gateway = way is 0 or 3 ? (way == 3 && !v6 ? Hop(true, 2) : Hop(v6, 2)) : null, LinkIndex = way is 0 or 1 or 3 ? 100 : null };
+        }) with
+        { Gateway = way is 0 or 3 ? (way == 3 && !v6 ? Hop(true, 2) : Hop(v6, 2)) : null, LinkIndex = way is 0 or 1 or 3 ? 100 : null };
 
     [Fact]
     public void Random_routes_are_made_and_read_as_ip_makes_and_reads_them()
     {
         Host.NeedsRoot();
         Host.NeedsTool("ip");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(80), Prop.ForAll(Arb.From(from route in RouteGen from byIp in s_flag select (route, byIp)), pair =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(80)), Prop.ForAll(Arb.From(from route in RouteGen from byIp in s_flag select (route, byIp)), pair =>
         {
             using TestNetwork network = Connected();
             network.Route.Add(Address.Parse(100, "10.0.0.1/24"));
@@ -125,11 +129,18 @@ public class RouteAgreementTests
             from inverted in s_flag
             select new Rule
             {
-                IPv6 = v6, Priority = (uint)priority, Mark = mark, MarkMask = mark is null ? null : mask, Table = action == RuleAction.Table ? (uint)table : null, Action = action, Inverted = inverted,
-                Source = source ? Network(v6 ? "fd11::" : "10.11.0.0", 16) : null, Destination = destination ? Network(v6 ? "fd12::" : "10.12.0.0", 16) : null,
+                IPv6 = v6,
+                Priority = (uint)priority,
+                Mark = mark,
+                MarkMask = mark is null ? null : mask,
+                Table = action == RuleAction.Table ? (uint)table : null,
+                Action = action,
+                Inverted = inverted,
+                Source = source ? Network(v6 ? "fd11::" : "10.11.0.0", 16) : null,
+                Destination = destination ? Network(v6 ? "fd12::" : "10.12.0.0", 16) : null,
                 InputInterface = input ? "link0" : null,
             };
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll(Arb.From(from rule in rules from byIp in s_flag select (rule, byIp)), pair =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)), Prop.ForAll(Arb.From(from rule in rules from byIp in s_flag select (rule, byIp)), pair =>
         {
             using TestNetwork network = Connected();
             Rule wanted = pair.rule;

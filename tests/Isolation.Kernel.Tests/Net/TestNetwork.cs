@@ -46,6 +46,9 @@ internal sealed class TestNetwork : IDisposable
         return JsonDocument.Parse(output.Length == 0 ? "[]" : output).RootElement;
     }
 
+    /// <summary>How many random cases are tried: fewer in the emulated machine.</summary>
+    internal static int Rounds(int count) => Environment.GetEnvironmentVariable("ISOLATION_TEST_MACHINE") is null ? count : count / 4;
+
     /// <summary>Whether this kernel has a kind of link.</summary>
     internal static bool HasLinkKind(string kind)
     {

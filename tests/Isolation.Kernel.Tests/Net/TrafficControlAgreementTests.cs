@@ -48,7 +48,7 @@ public class TrafficControlAgreementTests
         Host.NeedsTool("tc");
         var usable = s_qdiscs.Where(q => TestNetwork.HasQdisc(q.Probe)).ToArray();
         Assert.Contains(usable, q => q.Kind == "tbf");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(80), Prop.ForAll(Arb.From(
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(80)), Prop.ForAll(Arb.From(
             from kind in Gen.Elements(usable)
             from random in kind.Random
             select (kind.Kind, random.Make, random.Words)), pair =>
@@ -74,7 +74,7 @@ public class TrafficControlAgreementTests
     {
         Host.NeedsRoot();
         Host.NeedsTool("tc");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(50), Prop.ForAll(Arb.From(
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(50)), Prop.ForAll(Arb.From(
             from rate in s_rate
             from more in Gen.Choose(1, 4)
             from burst in Number(2000, 100_000)
@@ -130,7 +130,14 @@ public class TrafficControlAgreementTests
             "matchall" => (new MatchallFilter(Ours, parent) { Priority = 7, Actions = [new MirredAction(peer, Mirror: true)] }, "protocol all prio 7 matchall action mirred egress mirror dev peer"),
             "flower" => ((TcFilter)new FlowerFilter(Ours, parent)
             {
-                Priority = 3, Protocol = 0x800, Source = source, Destination = destination, IPProtocol = 6, DestinationPort = 443, SourcePort = 1000, Actions = [new GactAction(TcVerdict.Ok)],
+                Priority = 3,
+                Protocol = 0x800,
+                Source = source,
+                Destination = destination,
+                IPProtocol = 6,
+                DestinationPort = 443,
+                SourcePort = 1000,
+                Actions = [new GactAction(TcVerdict.Ok)],
             }, "protocol ip prio 3 flower src_ip 10.1.0.0/16 dst_ip 192.0.2.0/24 ip_proto tcp dst_port 443 src_port 1000 action pass"),
             "bpf" => (new BpfFilter(Ours, parent) { Priority = 2, ClassicProgram = [.. classic], ClassId = new TcHandle(1, 1) }, "protocol all prio 2 bpf bytecode 1,6_0_0_4294967295 flowid 1:1"),
             "cgroup" => (new CgroupFilter(Ours, parent) { Priority = 9, Protocol = 0x800 }, "protocol ip prio 9 handle 1 cgroup"),
