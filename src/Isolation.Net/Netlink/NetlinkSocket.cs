@@ -19,7 +19,7 @@ public sealed partial class NetlinkSocket : IDisposable
     private readonly bool _fromKernel;
     private byte[] _buffer = new byte[64 * 1024];
     private uint _sequence = (uint)Environment.TickCount;
-    private bool _truncated;
+    private bool _truncated, _bound;
 
     internal NetlinkSocket(LinuxHandle handle, NetlinkProtocol protocol, bool fromKernel = true)
     {
@@ -162,7 +162,14 @@ public sealed partial class NetlinkSocket : IDisposable
     public void Dispose() => _handle.Dispose();
 
     /// <summary>Joins a multicast group, for a monitor.</summary>
-    internal void Join(uint group) => NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group).ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
+    internal void Join(uint group)
+    {
+        // Without a port of its own a socket is taken for the kernel's, which is not told what it does itself.
+        if (!_bound)
+            NetlinkSyscalls.Bind(_handle).ThrowIfError("bind", "a netlink socket", "bind(2)");
+        _bound = true;
+        NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group).ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
+    }
 
     /// <summary>Receives one datagram; empty where none is there and none is waited for.</summary>
     internal ReadOnlySpan<byte> Receive(string action, object subject, bool wait = true)

@@ -9,7 +9,8 @@ namespace Isolation.Net;
 /// <remarks>See the kernel's tuntap guide. Without <see cref="Persistent"/> the link is gone when the device is disposed.</remarks>
 /// <example><code>
 /// using TunDevice tun = TunDevice.Create("tun0");
-/// int length = RandomAccess.Read(tun.File, packet, 0);
+/// using var packets = new FileStream(tun.File, FileAccess.ReadWrite, bufferSize: 0);
+/// int length = packets.Read(packet);
 /// </code></example>
 public sealed class TunDevice : IDisposable
 {

@@ -16,6 +16,7 @@ internal sealed class NetworkHost : IDisposable
 
     internal NetworkHost()
     {
+        Testing.Host.NeedsTool("dotnet");
         VethPair.Create(new VethLink { Name = "up0", Peer = new Link { Name = "world0", NetworkNamespace = World.Namespace } }, Host.Namespace);
         Configure(Host, "up0", HostAddress, HostV6);
         Configure(World, "world0", WorldAddress, WorldV6);

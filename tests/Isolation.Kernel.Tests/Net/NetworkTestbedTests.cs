@@ -13,7 +13,6 @@ public class NetworkTestbedTests
     public void Hosts_talk_over_links_and_routers_pass_packets_on()
     {
         Host.NeedsRoot();
-        var leaks = new Leaks();
         using (var bed = new NetworkTestbed())
         {
             TestbedHost client = bed.AddHost("client"), router = bed.AddHost("router"), server = bed.AddHost("server");
@@ -34,6 +33,9 @@ public class NetworkTestbedTests
             process.WaitForExit();
         }
 
+        var leaks = new Leaks();
+        using (var bed = new NetworkTestbed())
+            bed.Connect(bed.AddHost("a"), bed.AddHost("b"), new LinkConditions { Rate = BitRate.FromMegabits(10) });
         leaks.AssertNone();
     }
 

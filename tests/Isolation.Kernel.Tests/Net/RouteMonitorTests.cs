@@ -117,11 +117,12 @@ public class RouteMonitorTests
                 using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
                 socket.SendTo("hello"u8, new System.Net.IPEndPoint(System.Net.IPAddress.Parse("10.8.0.2"), 9));
             });
+            using var packets = new FileStream(tun.File, FileAccess.ReadWrite, bufferSize: 0);
             var packet = new byte[2000];
             int length;
             do
             {
-                length = RandomAccess.Read(tun.File, packet, 0);
+                length = packets.Read(packet);
             }
             while (packet[0] >> 4 != 4);
             Assert.Equal("hello", System.Text.Encoding.ASCII.GetString(packet, length - 5, 5));
