@@ -75,7 +75,7 @@ internal sealed record NetworkOptions
         {
             ["macvlan" or "ipvlan", var link, var address, ..] when parts.Length <= 4 => new ParentLinkNetwork(link, address) { Ipvlan = parts[0] == "ipvlan", Gateway = gateway },
             ["link", var link, ..] when parts.Length <= 4 => new MovedLinkNetwork(link) { Addresses = parts.Length > 2 ? [parts[2]] : [], Gateway = gateway },
-            [{ } name] => new BridgeNetwork(name),
+            [{ } name] when name is not ("macvlan" or "ipvlan" or "link" or "container") => new BridgeNetwork(name),
             _ => throw new FormatException($"\"{text}\" is not none, host, bridge, pasta, slirp4netns, container:ID, the name of a network, macvlan:LINK:ADDRESS[:ROUTER], ipvlan:LINK:ADDRESS[:ROUTER] or link:LINK[:ADDRESS[:ROUTER]]."),
         };
     }

@@ -11,13 +11,14 @@ namespace Isolation.Net;
 /// <remarks>Not for several threads at once. See netlink(7).</remarks>
 public sealed partial class NetlinkSocket : IDisposable
 {
-    private const int MaxDumpAttempts = 20;
+    // The kernel fills a list's datagrams to 32 KiB where there is room for that.
+    private const int MaxDumpAttempts = 20, DumpBuffer = 64 * 1024;
 
     private const uint AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0x80000;
 
     private readonly LinuxHandle _handle;
     private readonly bool _fromKernel;
-    private byte[] _buffer = new byte[64 * 1024];
+    private byte[] _buffer = new byte[8 * 1024];
     private uint _sequence = (uint)Environment.TickCount;
     private bool _truncated, _bound;
 
@@ -51,10 +52,7 @@ public sealed partial class NetlinkSocket : IDisposable
     /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it (since Linux 5.8); null for the caller's.
     /// The calling thread stays where it is: a thread that ends at once goes there, or, to a container of an ordinary user, a child.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
-    public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null)
-    {
-        return Prepare(OpenHandle(protocol, networkNamespace), protocol);
-    }
+    public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null) => Prepare(OpenHandle(protocol, networkNamespace), protocol);
 
     private static LinuxHandle OpenHandle(NetlinkProtocol protocol, LinuxHandle? networkNamespace)
     {
@@ -139,6 +137,8 @@ public sealed partial class NetlinkSocket : IDisposable
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(begin);
         ArgumentNullException.ThrowIfNull(reader);
+        if (_buffer.Length < DumpBuffer)
+            _buffer = new byte[DumpBuffer];
         for (int attempt = 0; attempt < MaxDumpAttempts; attempt++)
         {
             begin(state);

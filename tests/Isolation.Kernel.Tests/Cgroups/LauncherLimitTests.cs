@@ -36,7 +36,7 @@ public class LauncherLimitTests
             Assert.Equal("up", await process.StandardOutput.ReadLineAsync());
             (int code, string output) = Launcher("stats", "--no-stream", name);
             Assert.Equal(0, code);
-            Assert.Matches($@"NAME +CPU % +MEM USAGE / LIMIT +MEM % +BLOCK I/O +PIDS\n{name} +[0-9]+\.[0-9]+ +[0-9.]+ [KM]iB / 100\.0 MiB", output);
+            Assert.Matches($@"NAME +CPU % +MEM USAGE / LIMIT +MEM % +BLOCK I/O +NET I/O +PIDS\n{name} +[0-9]+\.[0-9]+ +[0-9.]+ [KM]iB / 100\.0 MiB", output);
             Assert.Contains("while :; do :; done", Launcher("top", name).Output);
             Assert.Equal((0, ""), Launcher("pause", name));
             Assert.Matches($@"{name} +0\.00 ", Launcher("stats", "--no-stream", name).Output);

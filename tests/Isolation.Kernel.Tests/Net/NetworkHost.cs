@@ -134,7 +134,7 @@ internal sealed class NetworkHost : IDisposable
 
         internal void WaitForLine(string text)
         {
-            DateTime end = DateTime.UtcNow.AddSeconds(20);
+            DateTime end = DateTime.UtcNow.AddSeconds(40);
             lock (_lines)
             {
                 while (!_lines.Any(l => l.Contains(text, StringComparison.Ordinal)))

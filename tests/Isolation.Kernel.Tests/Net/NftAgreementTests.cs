@@ -119,6 +119,7 @@ public class NftAgreementTests
         Execute(nft, Frame().Add(rule));
         Load(theirs, rule.Chain == "c" ? FrameText.Replace("RULES", text) : FrameText.Replace("RULES", "") + $"\nadd rule inet t {rule.Chain} {text}\n");
         Assert.Equal(Sorted(theirs.Run("nft", "list", "ruleset")), Sorted(ours.Run("nft", "list", "ruleset")));
+        Assert.Equal(Objects(theirs), Objects(ours));
         Assert.Equal(Sorted(theirs.Run("nft", "list", "ruleset")), Sorted(nft.ReadRuleset().ToString()));
         Assert.Equal(Sorted(theirs.Run("nft", "list", "ruleset")), Sorted(other.ReadRuleset().ToString()));
     }
@@ -214,6 +215,10 @@ public class NftAgreementTests
         string file = directory.Write("rules", text);
         network.Run("nft", "-f", file);
     }
+
+    /// <summary>What nft(8) says of everything, as JSON, without the numbers that the kernel gives.</summary>
+    private static IEnumerable<string> Objects(TestNetwork network) => network.Json("nft", "-j", "list", "ruleset").GetProperty("nftables").EnumerateArray()
+        .Select(o => Regex.Replace(o.GetRawText(), "\"handle\": [0-9]+,? ?", "")).Where(o => !o.Contains("metainfo")).Order(StringComparer.Ordinal);
 
     // nft breaks lines of elements by their number, and tells tables in the order of making.
     private static string Sorted(string ruleset)
