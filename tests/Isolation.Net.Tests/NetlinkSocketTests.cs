@@ -153,7 +153,6 @@ public class NetlinkSocketTests
     [Fact]
     public void Once_grown_a_batch_allocates_nothing()
     {
-        byte[][] answers = [];
         using var peer = new FakePeer(NetlinkProtocol.Route, request =>
         {
             var made = new List<byte[]>();
@@ -165,7 +164,7 @@ public class NetlinkSocketTests
         RouteBatch batch = Route(peer).CreateBatch();
         RouteObject[] requests = [.. Enumerable.Range(0, 100).SelectMany(i => new RouteObject[]
         {
-            new VethLink { Name = $"v{i}", Peer = new Link { Name = $"w{i}" } }, Address.Parse(i + 1, $"10.0.{i}.1/24"), new Route(Route_(i)) { LinkIndex = i + 1 },
+            new VethLink { Name = $"v{i}", Peer = new Link { Name = $"w{i}" } }, Address.Parse(i + 1, $"10.0.{i}.1/24"), new Route(System.Net.IPNetwork.Parse($"10.{i}.0.0/16")) { LinkIndex = i + 1 },
         })];
         void Round()
         {
@@ -180,8 +179,5 @@ public class NetlinkSocketTests
         for (int i = 0; i < 10; i++)
             Round();
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.Empty(answers);
     }
-
-    private static System.Net.IPNetwork Route_(int i) => System.Net.IPNetwork.Parse($"10.{i}.0.0/16");
 }

@@ -115,20 +115,7 @@ internal sealed class CgroupReaper
         for (int entry = 0; entry < Entries; entry++)
             AddCleanup(writer, entry, directories, file);
         writer.Add(new SyscallStep(Syscall.exit_group, 0));
-        return new LaunchProgram
-        {
-            Program = writer.Build(),
-            Form = LaunchForm.Sealed,
-            CloneFlags = 0,
-            Parent = parent,
-            Borrowed = borrowed,
-            Sealed = new StepRange(borrowed.End, writer.Count),
-            FirstExecution = borrowed.End - 1,
-            SealedFile = image,
-            Report = report,
-            LeavesImage = true,
-            Temporary = [self, report, .. directories],
-        };
+        return LaunchProgram.OfImage(writer.Build(), parent, borrowed, image, report, [self, .. directories]);
     }
 
     /// <summary>Kills by version 2's directory, then removes each hierarchy's, as soon as the killed are gone.</summary>

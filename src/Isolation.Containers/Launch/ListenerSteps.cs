@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Isolation.Linux;
+using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 using Isolation.Security;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using Isolation.Net;
@@ -209,6 +208,4 @@ public sealed record NetworkSettings
     public override int GetHashCode() => HashCode.Combine(Network, Address, InterfaceName, Ports.Length, Egress);
 
     internal bool IsDefault => Equals(new NetworkSettings());
-
-    internal static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -4,7 +4,6 @@ namespace Isolation.Linux.Abi;
 internal static class IfLink
 {
     internal const ushort IFLA_ADDRESS = 1;
-    internal const ushort IFLA_BROADCAST = 2;
     internal const ushort IFLA_IFNAME = 3;
     internal const ushort IFLA_MTU = 4;
     internal const ushort IFLA_LINK = 5;
@@ -12,7 +11,6 @@ internal static class IfLink
     internal const ushort IFLA_MASTER = 10;
     internal const ushort IFLA_TXQLEN = 13;
     internal const ushort IFLA_OPERSTATE = 16;
-    internal const ushort IFLA_LINKMODE = 17;
     internal const ushort IFLA_LINKINFO = 18;
     internal const ushort IFLA_NET_NS_PID = 19;
     internal const ushort IFLA_IFALIAS = 20;
@@ -21,20 +19,12 @@ internal static class IfLink
     internal const ushort IFLA_GROUP = 27;
     internal const ushort IFLA_NET_NS_FD = 28;
     internal const ushort IFLA_EXT_MASK = 29;
-    internal const ushort IFLA_PROMISCUITY = 30;
     internal const ushort IFLA_NUM_TX_QUEUES = 31;
     internal const ushort IFLA_NUM_RX_QUEUES = 32;
-    internal const ushort IFLA_CARRIER = 33;
-    internal const ushort IFLA_GSO_MAX_SEGS = 40;
     internal const ushort IFLA_GSO_MAX_SIZE = 41;
     internal const ushort IFLA_LINK_NETNSID = 37;
-    internal const ushort IFLA_TARGET_NETNSID = 46;
-    internal const ushort IFLA_MIN_MTU = 50;
-    internal const ushort IFLA_MAX_MTU = 51;
     internal const ushort IFLA_PROP_LIST = 52;
     internal const ushort IFLA_ALT_IFNAME = 53;
-    internal const ushort IFLA_PERM_ADDRESS = 54;
-    internal const ushort IFLA_NEW_IFINDEX = 49;
 
     internal const ushort IFLA_INFO_KIND = 1;
     internal const ushort IFLA_INFO_DATA = 2;
@@ -50,38 +40,26 @@ internal static class IfLink
     internal const ushort IFLA_BR_STP_STATE = 5;
     internal const ushort IFLA_BR_PRIORITY = 6;
     internal const ushort IFLA_BR_VLAN_FILTERING = 7;
-    internal const ushort IFLA_BR_VLAN_PROTOCOL = 8;
     internal const ushort IFLA_BR_GROUP_FWD_MASK = 9;
     internal const ushort IFLA_BR_MCAST_SNOOPING = 23;
-    internal const ushort IFLA_BR_MCAST_QUERIER = 25;
     internal const ushort IFLA_BR_VLAN_DEFAULT_PVID = 39;
-    internal const ushort IFLA_BR_NF_CALL_IPTABLES = 36;
-    internal const ushort IFLA_BR_NF_CALL_IP6TABLES = 37;
 
-    internal const ushort IFLA_BRPORT_STATE = 1;
     internal const ushort IFLA_BRPORT_PRIORITY = 2;
     internal const ushort IFLA_BRPORT_COST = 3;
     internal const ushort IFLA_BRPORT_MODE = 4;
     internal const ushort IFLA_BRPORT_GUARD = 5;
-    internal const ushort IFLA_BRPORT_PROTECT = 6;
-    internal const ushort IFLA_BRPORT_FAST_LEAVE = 7;
     internal const ushort IFLA_BRPORT_LEARNING = 8;
     internal const ushort IFLA_BRPORT_UNICAST_FLOOD = 9;
-    internal const ushort IFLA_BRPORT_PROXYARP = 10;
     internal const ushort IFLA_BRPORT_MCAST_FLOOD = 27;
     internal const ushort IFLA_BRPORT_BCAST_FLOOD = 30;
     internal const ushort IFLA_BRPORT_ISOLATED = 33;
-    internal const ushort IFLA_BRPORT_NEIGH_SUPPRESS = 32;
 
     internal const ushort IFLA_VLAN_ID = 1;
     internal const ushort IFLA_VLAN_PROTOCOL = 5;
-    internal const ushort IFLA_VLAN_FLAGS = 2;
     internal const ushort IFLA_MACVLAN_MODE = 1;
-    internal const ushort IFLA_MACVLAN_FLAGS = 2;
     internal const ushort IFLA_IPVLAN_MODE = 1;
     internal const ushort IFLA_IPVLAN_FLAGS = 2;
     internal const ushort IFLA_VRF_TABLE = 1;
-    internal const ushort IFLA_VRF_PORT_TABLE = 1;
 
     internal const ushort IFLA_VXLAN_ID = 1;
     internal const ushort IFLA_VXLAN_GROUP = 2;
@@ -90,33 +68,16 @@ internal static class IfLink
     internal const ushort IFLA_VXLAN_LOCAL = 4;
     internal const ushort IFLA_VXLAN_LOCAL6 = 17;
     internal const ushort IFLA_VXLAN_TTL = 5;
-    internal const ushort IFLA_VXLAN_TOS = 6;
     internal const ushort IFLA_VXLAN_LEARNING = 7;
     internal const ushort IFLA_VXLAN_AGEING = 8;
     internal const ushort IFLA_VXLAN_PORT = 15;
-    internal const ushort IFLA_VXLAN_UDP_CSUM = 18;
 
     internal const ushort IFLA_TUN_OWNER = 1;
-    internal const ushort IFLA_TUN_GROUP = 2;
     internal const ushort IFLA_TUN_TYPE = 3;
-    internal const ushort IFLA_TUN_PI = 4;
-    internal const ushort IFLA_TUN_VNET_HDR = 5;
     internal const ushort IFLA_TUN_PERSIST = 6;
-    internal const ushort IFLA_TUN_MULTI_QUEUE = 7;
 
-    internal const uint MACVLAN_MODE_PRIVATE = 1;
-    internal const uint MACVLAN_MODE_VEPA = 2;
-    internal const uint MACVLAN_MODE_BRIDGE = 4;
-    internal const uint MACVLAN_MODE_PASSTHRU = 8;
-    internal const uint IPVLAN_MODE_L2 = 0;
-    internal const uint IPVLAN_MODE_L3 = 1;
-    internal const uint IPVLAN_MODE_L3S = 2;
     internal const uint IPVLAN_F_PRIVATE = 1;
     internal const uint IPVLAN_F_VEPA = 2;
-    internal const uint IN6_ADDR_GEN_MODE_EUI64 = 0;
-    internal const uint IN6_ADDR_GEN_MODE_NONE = 1;
-    internal const uint IN6_ADDR_GEN_MODE_STABLE_PRIVACY = 2;
-    internal const uint IN6_ADDR_GEN_MODE_RANDOM = 3;
 
     internal const uint IFF_UP = 1;
     internal const uint IFF_BROADCAST = 2;
@@ -126,9 +87,6 @@ internal static class IfLink
     internal const uint IFF_NOARP = 128;
     internal const uint IFF_PROMISC = 0x100;
     internal const uint IFF_ALLMULTI = 0x200;
-    internal const uint IFF_MASTER = 0x400;
-    internal const uint IFF_SLAVE = 0x800;
     internal const uint IFF_MULTICAST = 0x1000;
     internal const uint IFF_LOWER_UP = 0x10000;
-    internal const uint IFF_DORMANT = 0x20000;
 }

@@ -6,10 +6,7 @@ internal static class IfTun
     internal const uint TUNSETIFF = 0x400454ca;
     internal const uint TUNSETPERSIST = 0x400454cb;
     internal const uint TUNSETOWNER = 0x400454cc;
-    internal const uint TUNSETGROUP = 0x400454ce;
     internal const uint IFF_TUN = 1;
     internal const uint IFF_TAP = 2;
     internal const uint IFF_NO_PI = 0x1000;
-    internal const uint IFF_VNET_HDR = 0x4000;
-    internal const uint IFF_MULTI_QUEUE = 0x100;
 }

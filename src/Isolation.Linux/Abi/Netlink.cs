@@ -6,25 +6,17 @@ internal static class Netlink
     internal const uint NETLINK_ROUTE = 0;
     internal const uint NETLINK_NETFILTER = 12;
     internal const uint NETLINK_ADD_MEMBERSHIP = 1;
-    internal const uint NETLINK_DROP_MEMBERSHIP = 2;
     internal const uint NETLINK_CAP_ACK = 10;
     internal const uint NETLINK_EXT_ACK = 11;
     internal const uint NETLINK_GET_STRICT_CHK = 12;
 
-    internal const ushort NLMSG_NOOP = 1;
     internal const ushort NLMSG_ERROR = 2;
     internal const ushort NLMSG_DONE = 3;
-    internal const ushort NLMSG_OVERRUN = 4;
     internal const ushort NLMSG_MIN_TYPE = 16;
 
     internal const ushort NLM_F_REQUEST = 1;
-    internal const ushort NLM_F_MULTI = 2;
     internal const ushort NLM_F_ACK = 4;
-    internal const ushort NLM_F_ECHO = 8;
     internal const ushort NLM_F_DUMP_INTR = 16;
-    internal const ushort NLM_F_DUMP_FILTERED = 32;
-    internal const ushort NLM_F_ROOT = 0x100;
-    internal const ushort NLM_F_MATCH = 0x200;
     internal const ushort NLM_F_DUMP = 0x300;
     internal const ushort NLM_F_REPLACE = 0x100;
     internal const ushort NLM_F_EXCL = 0x200;
@@ -34,7 +26,6 @@ internal static class Netlink
     internal const ushort NLM_F_ACK_TLVS = 0x200;
 
     internal const ushort NLA_F_NESTED = 0x8000;
-    internal const ushort NLA_F_NET_BYTEORDER = 0x4000;
     internal const int NLA_TYPE_MASK = -49153;
 
     internal const ushort NLMSGERR_ATTR_MSG = 1;

@@ -5,9 +5,7 @@ internal static class NexthopAbi
 {
     internal const ushort NHA_ID = 1;
     internal const ushort NHA_GROUP = 2;
-    internal const ushort NHA_GROUP_TYPE = 3;
     internal const ushort NHA_BLACKHOLE = 4;
     internal const ushort NHA_OIF = 5;
     internal const ushort NHA_GATEWAY = 6;
-    internal const ushort NHA_FDB = 11;
 }

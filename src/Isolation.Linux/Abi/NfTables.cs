@@ -18,15 +18,12 @@ internal static class NfTables
     internal const ushort NFT_MSG_NEWSETELEM = 12;
     internal const ushort NFT_MSG_GETSETELEM = 13;
     internal const ushort NFT_MSG_DELSETELEM = 14;
-    internal const ushort NFT_MSG_NEWGEN = 15;
-    internal const ushort NFT_MSG_GETGEN = 16;
     internal const ushort NFT_MSG_NEWOBJ = 18;
     internal const ushort NFT_MSG_GETOBJ = 19;
     internal const ushort NFT_MSG_DELOBJ = 20;
 
     internal const ushort NFTA_TABLE_NAME = 1;
     internal const ushort NFTA_TABLE_FLAGS = 2;
-    internal const ushort NFTA_TABLE_USE = 3;
     internal const ushort NFTA_TABLE_HANDLE = 4;
     internal const ushort NFTA_TABLE_USERDATA = 6;
 
@@ -38,9 +35,7 @@ internal static class NfTables
     internal const ushort NFTA_CHAIN_NAME = 3;
     internal const ushort NFTA_CHAIN_HOOK = 4;
     internal const ushort NFTA_CHAIN_POLICY = 5;
-    internal const ushort NFTA_CHAIN_USE = 6;
     internal const ushort NFTA_CHAIN_TYPE = 7;
-    internal const ushort NFTA_CHAIN_FLAGS = 10;
     internal const ushort NFTA_CHAIN_USERDATA = 12;
     internal const ushort NFTA_HOOK_HOOKNUM = 1;
     internal const ushort NFTA_HOOK_PRIORITY = 2;
@@ -70,11 +65,9 @@ internal static class NfTables
     internal const ushort NFTA_SET_KEY_LEN = 5;
     internal const ushort NFTA_SET_DATA_TYPE = 6;
     internal const ushort NFTA_SET_DATA_LEN = 7;
-    internal const ushort NFTA_SET_POLICY = 8;
     internal const ushort NFTA_SET_DESC = 9;
     internal const ushort NFTA_SET_ID = 10;
     internal const ushort NFTA_SET_TIMEOUT = 11;
-    internal const ushort NFTA_SET_GC_INTERVAL = 12;
     internal const ushort NFTA_SET_USERDATA = 13;
     internal const ushort NFTA_SET_HANDLE = 16;
     internal const ushort NFTA_SET_DESC_SIZE = 1;
@@ -103,19 +96,10 @@ internal static class NfTables
 
     internal const uint NFT_SET_ELEM_INTERVAL_END = 1;
 
-    internal const int NFT_CONTINUE = -1;
-    internal const int NFT_BREAK = -2;
-    internal const int NFT_JUMP = -3;
-    internal const int NFT_GOTO = -4;
-    internal const int NFT_RETURN = -5;
-
     internal const uint NFT_REG_VERDICT = 0;
     internal const uint NFT_REG_1 = 1;
     internal const uint NFT_REG_2 = 2;
-    internal const uint NFT_REG_3 = 3;
-    internal const uint NFT_REG_4 = 4;
     internal const uint NFT_REG32_00 = 8;
-    internal const uint NFT_REG32_15 = 23;
 
     internal const ushort NFTA_IMMEDIATE_DREG = 1;
     internal const ushort NFTA_IMMEDIATE_DATA = 2;
@@ -139,12 +123,6 @@ internal static class NfTables
     internal const ushort NFTA_RANGE_FROM_DATA = 3;
     internal const ushort NFTA_RANGE_TO_DATA = 4;
 
-    internal const uint NFT_CMP_EQ = 0;
-    internal const uint NFT_CMP_NEQ = 1;
-    internal const uint NFT_CMP_LT = 2;
-    internal const uint NFT_CMP_LTE = 3;
-    internal const uint NFT_CMP_GT = 4;
-    internal const uint NFT_CMP_GTE = 5;
     internal const uint NFT_LOOKUP_F_INV = 1;
     internal const uint NFT_RANGE_EQ = 0;
     internal const uint NFT_RANGE_NEQ = 1;
@@ -161,26 +139,17 @@ internal static class NfTables
     internal const ushort NFTA_CT_DIRECTION = 3;
     internal const ushort NFTA_CT_SREG = 4;
 
-    internal const uint NFT_PAYLOAD_LL_HEADER = 0;
-    internal const uint NFT_PAYLOAD_NETWORK_HEADER = 1;
-    internal const uint NFT_PAYLOAD_TRANSPORT_HEADER = 2;
-
-    internal const uint NFT_META_LEN = 0;
     internal const uint NFT_META_PROTOCOL = 1;
-    internal const uint NFT_META_PRIORITY = 2;
     internal const uint NFT_META_MARK = 3;
     internal const uint NFT_META_IIF = 4;
     internal const uint NFT_META_OIF = 5;
     internal const uint NFT_META_IIFNAME = 6;
     internal const uint NFT_META_OIFNAME = 7;
-    internal const uint NFT_META_IIFTYPE = 8;
-    internal const uint NFT_META_OIFTYPE = 9;
     internal const uint NFT_META_SKUID = 10;
     internal const uint NFT_META_SKGID = 11;
     internal const uint NFT_META_NFPROTO = 15;
     internal const uint NFT_META_L4PROTO = 16;
     internal const uint NFT_META_PKTTYPE = 19;
-    internal const uint NFT_META_CGROUP = 23;
 
     internal const uint NFT_CT_STATE = 0;
     internal const uint NFT_CT_DIRECTION = 1;
@@ -205,13 +174,10 @@ internal static class NfTables
 
     internal const ushort NFTA_LOG_GROUP = 1;
     internal const ushort NFTA_LOG_PREFIX = 2;
-    internal const ushort NFTA_LOG_SNAPLEN = 3;
     internal const ushort NFTA_LOG_LEVEL = 5;
-    internal const ushort NFTA_LOG_FLAGS = 6;
     internal const ushort NFTA_REJECT_TYPE = 1;
     internal const ushort NFTA_REJECT_ICMP_CODE = 2;
 
-    internal const uint NFT_REJECT_ICMP_UNREACH = 0;
     internal const uint NFT_REJECT_TCP_RST = 1;
     internal const uint NFT_REJECT_ICMPX_UNREACH = 2;
     internal const uint NFT_REJECT_ICMPX_NO_ROUTE = 0;
@@ -227,19 +193,10 @@ internal static class NfTables
     internal const ushort NFTA_NAT_REG_PROTO_MAX = 6;
     internal const ushort NFTA_NAT_FLAGS = 7;
     internal const ushort NFTA_MASQ_FLAGS = 1;
-    internal const ushort NFTA_MASQ_REG_PROTO_MIN = 2;
-    internal const ushort NFTA_MASQ_REG_PROTO_MAX = 3;
     internal const ushort NFTA_REDIR_REG_PROTO_MIN = 1;
-    internal const ushort NFTA_REDIR_REG_PROTO_MAX = 2;
-    internal const ushort NFTA_REDIR_FLAGS = 3;
 
     internal const uint NFT_NAT_SNAT = 0;
     internal const uint NFT_NAT_DNAT = 1;
-    internal const uint NF_NAT_RANGE_MAP_IPS = 1;
-    internal const uint NF_NAT_RANGE_PROTO_SPECIFIED = 2;
-    internal const uint NF_NAT_RANGE_PROTO_RANDOM = 4;
-    internal const uint NF_NAT_RANGE_PERSISTENT = 8;
-    internal const uint NF_NAT_RANGE_PROTO_RANDOM_FULLY = 16;
 
     internal const ushort NFTA_SOCKET_KEY = 1;
     internal const ushort NFTA_SOCKET_DREG = 2;
@@ -248,32 +205,19 @@ internal static class NfTables
     internal const ushort NFTA_FIB_RESULT = 2;
     internal const ushort NFTA_FIB_FLAGS = 3;
 
-    internal const uint NFT_SOCKET_TRANSPARENT = 0;
-    internal const uint NFT_SOCKET_MARK = 1;
-    internal const uint NFT_SOCKET_WILDCARD = 2;
     internal const uint NFT_SOCKET_CGROUPV2 = 3;
-    internal const uint NFT_FIB_RESULT_OIF = 1;
-    internal const uint NFT_FIB_RESULT_OIFNAME = 2;
     internal const uint NFT_FIB_RESULT_ADDRTYPE = 3;
     internal const uint NFTA_FIB_F_SADDR = 1;
     internal const uint NFTA_FIB_F_DADDR = 2;
-    internal const uint NFTA_FIB_F_MARK = 4;
-    internal const uint NFTA_FIB_F_IIF = 8;
-    internal const uint NFTA_FIB_F_OIF = 16;
 
     internal const ushort NFTA_OBJ_TABLE = 1;
     internal const ushort NFTA_OBJ_NAME = 2;
     internal const ushort NFTA_OBJ_TYPE = 3;
     internal const ushort NFTA_OBJ_DATA = 4;
-    internal const ushort NFTA_OBJ_USE = 5;
     internal const ushort NFTA_OBJ_HANDLE = 6;
     internal const ushort NFTA_OBJREF_IMM_TYPE = 1;
     internal const ushort NFTA_OBJREF_IMM_NAME = 2;
-    internal const ushort NFTA_GEN_ID = 1;
 
     internal const uint NFT_OBJECT_COUNTER = 1;
     internal const uint NFT_OBJECT_QUOTA = 2;
-
-    internal const uint IPS_SRC_NAT = 16;
-    internal const uint IPS_DST_NAT = 32;
 }

@@ -6,17 +6,10 @@ internal static class Nfnetlink
     internal const ushort NFNL_MSG_BATCH_BEGIN = 16;
     internal const ushort NFNL_MSG_BATCH_END = 17;
     internal const ushort NFNL_SUBSYS_NFTABLES = 10;
-    internal const ushort NFNL_SUBSYS_CTNETLINK = 1;
-    internal const ushort NFNL_BATCH_GENID = 1;
 
     internal const uint NFNLGRP_NFTABLES = 7;
 
-    internal const byte NFPROTO_UNSPEC = 0;
-    internal const byte NFPROTO_INET = 1;
     internal const byte NFPROTO_IPV4 = 2;
-    internal const byte NFPROTO_ARP = 3;
-    internal const byte NFPROTO_NETDEV = 5;
-    internal const byte NFPROTO_BRIDGE = 7;
     internal const byte NFPROTO_IPV6 = 10;
 
     internal const uint NF_INET_PRE_ROUTING = 0;
@@ -27,8 +20,4 @@ internal static class Nfnetlink
     internal const uint NF_INET_INGRESS = 5;
     internal const uint NF_NETDEV_INGRESS = 0;
     internal const uint NF_NETDEV_EGRESS = 1;
-
-    internal const uint NF_DROP = 0;
-    internal const uint NF_ACCEPT = 1;
-    internal const uint NF_QUEUE = 3;
 }

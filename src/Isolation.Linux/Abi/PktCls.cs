@@ -6,17 +6,11 @@ internal static class PktCls
     internal const ushort TCA_U32_CLASSID = 1;
     internal const ushort TCA_U32_SEL = 5;
     internal const ushort TCA_U32_ACT = 7;
-    internal const ushort TCA_U32_MARK = 10;
-    internal const ushort TCA_U32_FLAGS = 11;
-    internal const ushort TCA_U32_HASH = 2;
 
     internal const ushort TCA_FLOWER_CLASSID = 1;
-    internal const ushort TCA_FLOWER_INDEV = 2;
     internal const ushort TCA_FLOWER_ACT = 3;
     internal const ushort TCA_FLOWER_KEY_ETH_DST = 4;
-    internal const ushort TCA_FLOWER_KEY_ETH_DST_MASK = 5;
     internal const ushort TCA_FLOWER_KEY_ETH_SRC = 6;
-    internal const ushort TCA_FLOWER_KEY_ETH_SRC_MASK = 7;
     internal const ushort TCA_FLOWER_KEY_ETH_TYPE = 8;
     internal const ushort TCA_FLOWER_KEY_IP_PROTO = 9;
     internal const ushort TCA_FLOWER_KEY_IPV4_SRC = 10;
@@ -31,14 +25,11 @@ internal static class PktCls
     internal const ushort TCA_FLOWER_KEY_TCP_DST = 19;
     internal const ushort TCA_FLOWER_KEY_UDP_SRC = 20;
     internal const ushort TCA_FLOWER_KEY_UDP_DST = 21;
-    internal const ushort TCA_FLOWER_FLAGS = 22;
     internal const ushort TCA_FLOWER_KEY_SCTP_SRC = 41;
     internal const ushort TCA_FLOWER_KEY_SCTP_DST = 42;
-    internal const ushort TCA_FLOWER_KEY_VLAN_ID = 23;
 
     internal const ushort TCA_MATCHALL_CLASSID = 1;
     internal const ushort TCA_MATCHALL_ACT = 2;
-    internal const ushort TCA_MATCHALL_FLAGS = 3;
 
     internal const ushort TCA_BPF_ACT = 1;
     internal const ushort TCA_BPF_CLASSID = 3;
@@ -50,16 +41,12 @@ internal static class PktCls
     internal const ushort TCA_BPF_ID = 11;
 
     internal const ushort TCA_CGROUP_ACT = 1;
-    internal const ushort TCA_BASIC_CLASSID = 1;
 
     internal const ushort TCA_ACT_KIND = 1;
     internal const ushort TCA_ACT_OPTIONS = 2;
-    internal const ushort TCA_ACT_INDEX = 3;
-    internal const ushort TCA_ACT_STATS = 4;
 
     internal const ushort TCA_POLICE_TBF = 1;
     internal const ushort TCA_POLICE_RATE = 2;
-    internal const ushort TCA_POLICE_PEAKRATE = 3;
     internal const ushort TCA_POLICE_RESULT = 5;
     internal const ushort TCA_POLICE_RATE64 = 8;
 
@@ -70,14 +57,6 @@ internal static class PktCls
     internal const ushort TCA_SKBEDIT_QUEUE_MAPPING = 4;
     internal const ushort TCA_GACT_PARMS = 2;
 
-    internal const int TC_ACT_UNSPEC = -1;
-    internal const int TC_ACT_OK = 0;
-    internal const int TC_ACT_RECLASSIFY = 1;
-    internal const int TC_ACT_SHOT = 2;
-    internal const int TC_ACT_PIPE = 3;
-    internal const int TC_ACT_STOLEN = 4;
-    internal const int TC_ACT_REDIRECT = 7;
-
     internal const byte TC_U32_TERMINAL = 1;
 
     internal const int TCA_EGRESS_REDIR = 1;
@@ -85,8 +64,5 @@ internal static class PktCls
     internal const int TCA_INGRESS_REDIR = 3;
     internal const int TCA_INGRESS_MIRROR = 4;
 
-    internal const uint SKBEDIT_F_PRIORITY = 1;
-    internal const uint SKBEDIT_F_QUEUE_MAPPING = 2;
-    internal const uint SKBEDIT_F_MARK = 4;
     internal const uint TCA_BPF_FLAG_ACT_DIRECT = 1;
 }

@@ -4,23 +4,16 @@ namespace Isolation.Linux.Abi;
 internal static class PktSched
 {
     internal const ushort TCA_STATS_BASIC = 1;
-    internal const ushort TCA_STATS_RATE_EST = 2;
     internal const ushort TCA_STATS_QUEUE = 3;
-    internal const ushort TCA_STATS_APP = 4;
-    internal const ushort TCA_STATS_BASIC_HW = 7;
     internal const ushort TCA_STATS_PKT64 = 8;
 
-    internal const uint TC_H_UNSPEC = 0;
     internal const uint TC_H_ROOT = 0xffffffff;
     internal const uint TC_H_INGRESS = 0xfffffff1;
-    internal const uint TC_H_CLSACT = 0xfffffff1;
 
     internal const ushort TC_H_MIN_INGRESS = 0xfff2;
     internal const ushort TC_H_MIN_EGRESS = 0xfff3;
 
     internal const ushort TCA_TBF_PARMS = 1;
-    internal const ushort TCA_TBF_RTAB = 2;
-    internal const ushort TCA_TBF_PTAB = 3;
     internal const ushort TCA_TBF_RATE64 = 4;
     internal const ushort TCA_TBF_PRATE64 = 5;
     internal const ushort TCA_TBF_BURST = 6;
@@ -28,8 +21,6 @@ internal static class PktSched
 
     internal const ushort TCA_HTB_PARMS = 1;
     internal const ushort TCA_HTB_INIT = 2;
-    internal const ushort TCA_HTB_CTAB = 3;
-    internal const ushort TCA_HTB_RTAB = 4;
     internal const ushort TCA_HTB_DIRECT_QLEN = 5;
     internal const ushort TCA_HTB_RATE64 = 6;
     internal const ushort TCA_HTB_CEIL64 = 7;
@@ -42,13 +33,10 @@ internal static class PktSched
     internal const ushort TCA_FQ_CODEL_QUANTUM = 6;
     internal const ushort TCA_FQ_CODEL_MEMORY_LIMIT = 9;
 
-    internal const ushort TCA_NETEM_CORR = 1;
     internal const ushort TCA_NETEM_REORDER = 3;
     internal const ushort TCA_NETEM_CORRUPT = 4;
     internal const ushort TCA_NETEM_RATE = 6;
     internal const ushort TCA_NETEM_RATE64 = 8;
     internal const ushort TCA_NETEM_LATENCY64 = 10;
     internal const ushort TCA_NETEM_JITTER64 = 11;
-
-    internal const uint TC_PRIO_MAX = 15;
 }

@@ -29,7 +29,6 @@ internal static class Rtnetlink
     internal const ushort RTM_DELTFILTER = 45;
     internal const ushort RTM_GETTFILTER = 46;
     internal const ushort RTM_NEWNSID = 88;
-    internal const ushort RTM_GETNSID = 90;
     internal const ushort RTM_NEWNEXTHOP = 104;
     internal const ushort RTM_DELNEXTHOP = 105;
     internal const ushort RTM_GETNEXTHOP = 106;
@@ -45,80 +44,35 @@ internal static class Rtnetlink
     internal const uint RTNLGRP_IPV6_ROUTE = 11;
     internal const uint RTNLGRP_IPV4_RULE = 8;
     internal const uint RTNLGRP_IPV6_RULE = 19;
-    internal const uint RTNLGRP_NEXTHOP = 32;
 
-    internal const uint RTEXT_FILTER_VF = 1;
     internal const uint RTEXT_FILTER_SKIP_STATS = 8;
 
-    internal const byte RT_TABLE_UNSPEC = 0;
     internal const byte RT_TABLE_COMPAT = 252;
     internal const byte RT_TABLE_MAIN = 254;
     internal const byte RT_TABLE_LOCAL = 255;
-    internal const byte RT_TABLE_DEFAULT = 253;
 
-    internal const byte RTN_UNSPEC = 0;
-    internal const byte RTN_UNICAST = 1;
-    internal const byte RTN_LOCAL = 2;
-    internal const byte RTN_BROADCAST = 3;
-    internal const byte RTN_ANYCAST = 4;
-    internal const byte RTN_MULTICAST = 5;
-    internal const byte RTN_BLACKHOLE = 6;
-    internal const byte RTN_UNREACHABLE = 7;
-    internal const byte RTN_PROHIBIT = 8;
-    internal const byte RTN_THROW = 9;
-
-    internal const byte RTPROT_UNSPEC = 0;
-    internal const byte RTPROT_KERNEL = 2;
-    internal const byte RTPROT_BOOT = 3;
-    internal const byte RTPROT_STATIC = 4;
-    internal const byte RTPROT_RA = 9;
-    internal const byte RTPROT_DHCP = 16;
-
-    internal const byte RT_SCOPE_UNIVERSE = 0;
-    internal const byte RT_SCOPE_SITE = 200;
-    internal const byte RT_SCOPE_LINK = 253;
-    internal const byte RT_SCOPE_HOST = 254;
-    internal const byte RT_SCOPE_NOWHERE = 255;
-
-    internal const uint RTM_F_CLONED = 0x200;
-    internal const uint RTM_F_LOOKUP_TABLE = 0x1000;
-    internal const uint RTM_F_FIB_MATCH = 0x2000;
     internal const uint RTNH_F_ONLINK = 4;
 
     internal const ushort RTA_DST = 1;
     internal const ushort RTA_SRC = 2;
-    internal const ushort RTA_IIF = 3;
     internal const ushort RTA_OIF = 4;
     internal const ushort RTA_GATEWAY = 5;
     internal const ushort RTA_PRIORITY = 6;
     internal const ushort RTA_PREFSRC = 7;
     internal const ushort RTA_METRICS = 8;
     internal const ushort RTA_MULTIPATH = 9;
-    internal const ushort RTA_FLOW = 11;
-    internal const ushort RTA_CACHEINFO = 12;
     internal const ushort RTA_TABLE = 15;
-    internal const ushort RTA_MARK = 16;
     internal const ushort RTA_VIA = 18;
-    internal const ushort RTA_PREF = 20;
     internal const ushort RTA_NH_ID = 30;
 
-    internal const ushort RTAX_LOCK = 1;
     internal const ushort RTAX_MTU = 2;
     internal const ushort RTAX_WINDOW = 3;
-    internal const ushort RTAX_RTT = 4;
     internal const ushort RTAX_ADVMSS = 8;
     internal const ushort RTAX_HOPLIMIT = 10;
     internal const ushort RTAX_INITCWND = 11;
     internal const ushort RTAX_INITRWND = 14;
-    internal const ushort RTAX_QUICKACK = 15;
-    internal const ushort RTAX_CC_ALGO = 16;
 
     internal const ushort TCA_KIND = 1;
     internal const ushort TCA_OPTIONS = 2;
-    internal const ushort TCA_STATS = 3;
-    internal const ushort TCA_XSTATS = 4;
     internal const ushort TCA_STATS2 = 7;
-    internal const ushort TCA_CHAIN = 11;
-    internal const ushort TCA_INGRESS_BLOCK = 13;
-    internal const ushort TCA_EGRESS_BLOCK = 14;
 }

@@ -141,20 +141,7 @@ internal sealed unsafe class CompanionProcess : IDisposable
                 new SyscallStep(Syscall.kill, child, StepArgument.Flags(Sched.SIGKILL, "SIGKILL")) { Tolerated = [Errno.ESRCH] },
                 new SyscallStep(Syscall.wait4, child, StepArgument.Null, 0, StepArgument.Null) { Tolerated = [Errno.ECHILD] },
                 new SyscallStep(Syscall.exit_group, 0));
-            return new LaunchProgram
-            {
-                Program = writer.Build(),
-                Form = LaunchForm.Sealed,
-                CloneFlags = 0,
-                Parent = parent,
-                Borrowed = borrowed,
-                Sealed = new StepRange(borrowed.End, writer.Count),
-                FirstExecution = borrowed.End - 1,
-                SealedFile = image,
-                Report = report,
-                LeavesImage = true,
-                Temporary = [self, report],
-            };
+            return LaunchProgram.OfImage(writer.Build(), parent, borrowed, image, report, self);
         }
     }
 }

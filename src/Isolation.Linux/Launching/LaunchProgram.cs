@@ -79,5 +79,21 @@ internal sealed class LaunchProgram
     /// <summary>The report pipe is kept at this number or above, out of the way of descriptors that the program gets.</summary>
     internal int MinimumDescriptor { get; init; } = 3;
 
+    /// <summary>A process of the sealed image that stays as long as it has to: not a container's, and told of by its pidfd only.</summary>
+    internal static LaunchProgram OfImage(SyscallProgram program, StepRange parent, StepRange borrowed, Slot image, Slot report, params ImmutableArray<Slot> opened) => new()
+    {
+        Program = program,
+        Form = LaunchForm.Sealed,
+        CloneFlags = 0,
+        Parent = parent,
+        Borrowed = borrowed,
+        Sealed = new StepRange(borrowed.End, program.Steps.Length),
+        FirstExecution = borrowed.End - 1,
+        SealedFile = image,
+        Report = report,
+        LeavesImage = true,
+        Temporary = [.. opened, report],
+    };
+
     internal byte[] SealedHeader => _sealedHeader ??= SealedImage.Header(Program.Architecture, ExecutableCode.Stub, Program.Image.Length);
 }

@@ -24,11 +24,6 @@ internal static unsafe class NamespaceSocket
         RawSyscall.Invoke(Syscall.socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, (nuint)pair).ThrowIfError("open", "a socket in the container's network", "socketpair(2)");
         using LinuxHandle receive = new(pair[0]), send = new(pair[1]);
         Slot socket = new("socket");
-        var control = (DataArgument)StepArgument.Words("", 20, 1 | 1ul << 32, 0);
-        control = control with { Slots = [(16, socket)] };
-        StepArgument vector = ((DataArgument)StepArgument.Words("", 0, 1)) with { Pointers = [(0, StepArgument.Bytes([0], ""))] };
-        var header = (DataArgument)StepArgument.Words("", 0, 0, 0, 1, 0, 24, 0);
-        header = header with { Pointers = [(16, vector), (32, control)] };
         var writer = new SyscallProgramWriter(RuntimeInformation.ProcessArchitecture);
         SyscallStep[] steps =
         [
@@ -36,7 +31,7 @@ internal static unsafe class NamespaceSocket
             new(Syscall.setns, user.Descriptor, StepArgument.Flags(Sched.CLONE_NEWUSER, "CLONE_NEWUSER")),
             new(Syscall.setns, network.Descriptor, StepArgument.Flags(Sched.CLONE_NEWNET, "CLONE_NEWNET")),
             new(Syscall.socket, family, type, protocol) { Result = socket },
-            new(Syscall.sendmsg, send.Descriptor, header, 0),
+            DescriptorSocket.Hand(send.Descriptor, socket),
             new(Syscall.exit_group, 0),
         ];
         writer.Add(steps);

@@ -55,8 +55,6 @@ internal static class NftSyntax
         return string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes");
     }
 
-    internal static string Verdict(NftVerdict verdict) => verdict.ToString();
-
     internal static string Quota(QuotaExpression quota) =>
         $"{(quota.Over ? "over " : "")}{Bytes(quota.Bytes)}{(quota.Consumed > 0 ? $" used {Bytes(quota.Consumed)}" : "")}";
 

@@ -1,7 +1,7 @@
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 
-namespace Isolation.Containers;
+namespace Isolation.Linux.Launching;
 
 /// <summary>A socket by which the child hands a descriptor to this process: unix(7), <c>SCM_RIGHTS</c>.</summary>
 internal sealed class DescriptorSocket(string name)
@@ -17,7 +17,10 @@ internal sealed class DescriptorSocket(string name)
         [new SyscallStep(Syscall.socketpair, StepArgument.Flags(AF_UNIX, "AF_UNIX"), StepArgument.Flags(SOCK_SEQPACKET | SOCK_CLOEXEC, "SOCK_SEQPACKET|SOCK_CLOEXEC"), 0, StepArgument.DescriptorPair(Receive, _send))]);
 
     /// <summary>Sends a descriptor, with words in the registers that the call does not use.</summary>
-    internal SyscallStep Hand(Slot descriptor, params ReadOnlySpan<StepArgument> unused) => new(Syscall.sendmsg, [_send, Message(descriptor), 0, .. unused]);
+    internal SyscallStep Hand(Slot descriptor, params ReadOnlySpan<StepArgument> unused) => Hand(_send, descriptor, unused);
+
+    /// <summary>Sends a descriptor over a socket.</summary>
+    internal static SyscallStep Hand(StepArgument socket, Slot descriptor, params ReadOnlySpan<StepArgument> unused) => new(Syscall.sendmsg, [socket, Message(descriptor), 0, .. unused]);
 
     // struct msghdr { name, namelen, iov, iovlen, control, controllen, flags } with one SCM_RIGHTS message whose descriptor is the slot
     private static DataArgument Message(Slot descriptor)
