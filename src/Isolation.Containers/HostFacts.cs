@@ -93,6 +93,9 @@ public sealed record HostFacts
     /// <summary>The directories and links in the host's root directory.</summary>
     public ImmutableArray<HostRootEntry> RootEntries { get; init; } = [];
 
+    /// <summary>The signals that this process ignores, by their numbers: a shell's nohup or a service manager's setting. A container does not.</summary>
+    public ImmutableArray<int> IgnoredSignals { get; init; } = [];
+
     /// <summary>Whether this process may make namespaces without a user namespace of its own.</summary>
     public bool IsPrivileged => Capabilities.Contains(Capability.SysAdmin);
 
@@ -124,6 +127,7 @@ public sealed record HostFacts
             Slirp4netns = FindHelper("slirp4netns"),
             NameServers = NetworkFiles.ReadHostNameServers(),
             RootEntries = HostRootEntry.Read(),
+            IgnoredSignals = SignalSteps.ReadIgnored(),
             SecurityModules = Security.SecurityModules.Active,
             LandlockAbi = Landlock.Abi,
         };

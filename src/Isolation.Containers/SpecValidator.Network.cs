@@ -23,7 +23,9 @@ internal sealed partial class SpecValidator
         foreach (PublishedPort port in settings.Ports)
         {
             Require(port is { Count: > 0, HostPort: > 0, ContainerPort: > 0 } && port.HostPort + port.Count <= 65536 && port.ContainerPort + port.Count <= 65536, "network.ports", "must be 1 to 65535", port.ToString());
-            Require(port.HostAddress?.AddressFamily != AddressFamily.InterNetworkV6 || settings.Network is not BridgeNetwork { IPv6: false }, "network.ports", "need a network with IPv6", port.ToString());
+            bool isLoopbackV6 = IPAddress.IPv6Loopback.Equals(port.HostAddress);
+            Require(port.HostAddress?.AddressFamily != AddressFamily.InterNetworkV6 || isLoopbackV6 || settings.Network is not BridgeNetwork { IPv6: false }, "network.ports", "need a network with IPv6", port.ToString());
+            Require(!isLoopbackV6 || port.Protocol != PortProtocol.Sctp || settings.Network is not BridgeNetwork, "network.ports", "of sctp cannot lead from ::1", port.ToString());
         }
 
         foreach (HostEntry host in settings.Hosts)

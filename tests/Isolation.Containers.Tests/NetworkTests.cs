@@ -78,6 +78,8 @@ public class NetworkTests
             .AddNetworkAlias("under score!").WithAddress(IPAddress.Parse("fd00::1")).WithHardwareAddress(new System.Net.NetworkInformation.PhysicalAddress([1, 2, 3, 4, 5, 6])).Build());
         Assert.Equal(["network.name", "network.subnet", "network.mtu", "network.aliases", "network.hardwareAddress"], e.Faults.Select(f => f.Path));
         Assert.Contains("network.ports", Assert.Throws<SpecException>(() => new ContainerBuilder(Rootfs.Host).AddPublishedPort("80").Build()).Message);
+        Assert.Contains("::1", Assert.Throws<SpecException>(() => new ContainerBuilder(Rootfs.Host).WithNetwork("web").AddPublishedPort("[::1]:80:80/sctp").Build()).Message);
+        Assert.NotNull(new ContainerBuilder(Rootfs.Host).WithNetwork(new BridgeNetwork("old") { IPv6 = false }).AddPublishedPort("[::1]:80:80").Build());
     }
 
     [Fact]

@@ -17,6 +17,13 @@ public class LauncherTests
         Assert.False(File.Exists("/written"));
     }
 
+    [Fact]
+    public void Signals_that_the_launchers_parent_has_it_ignore_are_not_ignored_inside()
+    {
+        (int code, string output) = Host.Run("sh", "-c", "trap '' HUP INT QUIT PIPE USR1; exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "sed", "-n", "s/SigIgn:.//p", "/proc/self/status");
+        Assert.Equal((0, "0000000000000000\n"), (code, output));
+    }
+
     [Theory]
     [InlineData(7, "sh", "-c", "exit 7")]
     [InlineData(127, "no-such-command")]

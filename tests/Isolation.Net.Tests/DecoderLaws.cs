@@ -16,6 +16,7 @@ public class DecoderLaws
         .. Enumerable.Range(0, 24).Select(m => ($"nft {m}", (Decoder)(b => NftMonitor.Read((ushort)(10 << 8 | m), b)?.ToString()))),
         .. Enumerable.Range(16, 100).Select(m => ($"route {m}", (Decoder)(b => RouteMonitor.Read((ushort)m, b)?.ToString()))),
         ("ack", b => ExtendedAck.Read(b, 0x200, b, NetlinkProtocol.Route)), ("capped ack", b => ExtendedAck.Read(b, 0x300, b, NetlinkProtocol.Netfilter)),
+        ("connection", b => ConntrackEntry.Read(NftSocket.Attributes(b)).ToString()),
         ("elements", b => NftElement.Join(new NftSet(NftFamily.Inet, "t", "s", NftType.IPv4Address) { Interval = true }, Elements(b))),
     ];
 
@@ -50,6 +51,11 @@ public class DecoderLaws
             .Add(new NftRule(chain).MatchAny(NftField.TcpDestinationPort, 1, "3-4").Match(NftField.ConnectionState, "new").Limit(3, TimeSpan.FromSeconds(1)).Quota(9).Log("x").Counter().Reject())
             .Add(new NftRule(chain).MatchSet(set, NftField.IPv4Source).Dnat(System.Net.IPAddress.Loopback, 80));
         var seeds = new List<byte[]>();
+        writer.Begin(1 << 8, 0, [2, 0, 0, 0]);
+        Udp("192.0.2.1", "192.0.2.2").Write(writer, 1);
+        Udp("10.0.0.2", "192.0.2.1").Write(writer, 2);
+        writer.PutBigEndianUInt32(3, 0x28);
+        writer.End();
         foreach (byte[] all in new[] { writer.Written.ToArray(), batch.Writer.Written.ToArray() })
         {
             ReadOnlySpan<byte> rest = all;
@@ -59,6 +65,8 @@ public class DecoderLaws
 
         return [.. seeds];
     }
+
+    private static ConntrackTuple Udp(string from, string to) => new(System.Net.IPAddress.Parse(from), System.Net.IPAddress.Parse(to), 17) { SourcePort = 4000, DestinationPort = 53 };
 
     [Fact]
     public void Any_bytes_are_a_value_or_a_netlink_exception()

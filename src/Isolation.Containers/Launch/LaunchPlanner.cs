@@ -256,7 +256,7 @@ internal sealed partial class LaunchPlanner
             Add(Inside, SealedSteps.ReportReady(_report));
         Add(Inside, ProcessSteps.CloseOthers());
         Add(Inside, _streams.Pass());
-        Add(Inside, ProcessSteps.ResetSignals());
+        Add(Inside, ProcessSteps.ResetSignals(_facts));
         if (!FiltersBeforeCredentials)
             AddFilterSteps();
         Add(Inside, ProcessSteps.Execute(_spec.Command, Variables()));

@@ -121,7 +121,7 @@ internal static class ProcessSteps
     internal static PlanStep PassDescriptor(Slot source, int target) => new("pass descriptor", target.ToString(CultureInfo.InvariantCulture),
         [new SyscallStep(Syscall.dup3, source, target, 0)]);
 
-    internal static PlanStep ResetSignals() => new("reset", "signals", SignalSteps.Reset);
+    internal static PlanStep ResetSignals(HostFacts facts) => new("reset", "signals", SignalSteps.ResetAll(facts.IgnoredSignals));
 
     /// <summary>Forks: the parent becomes the init, the child goes on to the program.</summary>
     internal static PlanStep ForkFromInit() => new("leave", "the init behind as process 1",

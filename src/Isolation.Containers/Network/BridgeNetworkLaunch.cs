@@ -14,6 +14,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
     private BridgeNetwork? _resolved;
     private NetworkLease? _lease;
     private string? _hostsPath;
+    private LoopbackRelay? _relay;
 
     /// <summary>The network as it is: with its subnets.</summary>
     private BridgeNetwork Network => _resolved!;
@@ -32,6 +33,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         _resolved = Resolve(state, route);
         ImmutableArray<NetworkLease> leases = state.ReadLeases(Network.Name);
         CheckPorts(state);
+        _relay = LoopbackRelay.Listen(Settings.Ports);
         NetworkLease lease = Lease(leases);
         state.WriteNetwork(Network);
         state.WriteLease(lease);
@@ -72,10 +74,13 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
             state.WriteLease(owned);
         _lease = owned;
         new BridgeSetup(Network).Publish(owned);
+        BridgeSetup.ForgetDatagrams(owned, host);
+        _relay?.Start(owned.AddressV6 ?? owned.Address);
     }
 
     internal override void Release()
     {
+        Interlocked.Exchange(ref _relay, null)?.Dispose();
         if (Interlocked.Exchange(ref _lease, null) is not { } lease)
             return;
         using NetworkState state = NetworkState.Open();
@@ -85,7 +90,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         using RouteSocket route = RouteSocket.Open();
         Drop(lease, route);
         state.DeleteLease(lease);
-        Settle(state, route, Network, hadPorts: !lease.Ports.IsEmpty);
+        Settle(state, route, Network, [lease]);
     }
 
     /// <summary>Removes what containers that are gone have left, as every start does.</summary>
@@ -101,14 +106,19 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         state.DropStray();
         foreach (BridgeNetwork network in state.ReadNetworks().ToArray())
         {
-            bool any = state.DropDead(network.Name, lease => Drop(lease, route));
-            if (any || (network.Name != keep && state.ReadLeases(network.Name).IsEmpty))
-                Settle(state, route, network, hadPorts: true);
+            var dropped = new List<NetworkLease>();
+            state.DropDead(network.Name, lease =>
+            {
+                Drop(lease, route);
+                dropped.Add(lease);
+            });
+            if (dropped.Count > 0 || (network.Name != keep && state.ReadLeases(network.Name).IsEmpty))
+                Settle(state, route, network, dropped);
         }
     }
 
     /// <summary>After leases are gone: the ports and names of those that are left, or nothing at all.</summary>
-    private static void Settle(NetworkState state, RouteSocket route, BridgeNetwork network, bool hadPorts)
+    private static void Settle(NetworkState state, RouteSocket route, BridgeNetwork network, List<NetworkLease> gone)
     {
         var setup = new BridgeSetup(network);
         ImmutableArray<NetworkLease> left = state.ReadLeases(network.Name);
@@ -116,12 +126,16 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         {
             setup.Remove(route);
             state.DeleteNetwork(network.Name);
-            return;
+        }
+        else
+        {
+            if (gone.Any(l => !l.Ports.IsEmpty))
+                setup.Republish(left);
+            state.WriteHosts(network.Name);
         }
 
-        if (hadPorts)
-            setup.Republish(left);
-        state.WriteHosts(network.Name);
+        foreach (NetworkLease lease in gone)
+            BridgeSetup.ForgetDatagrams(lease, route);
     }
 
     // Gone with the container's network namespace, but for a moment, or where that was never reached.
@@ -211,6 +225,8 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
                     throw Taken(port, $"Container {other.Names.FirstOrDefault(other.Id)} of network \"{other.Network}\" has it.");
             }
 
+            if (Network.SubnetV6 is null && port.HostAddress is { AddressFamily: AddressFamily.InterNetworkV6 } v6 && !v6.Equals(IPAddress.IPv6Loopback))
+                throw new LinuxException("publish port", port.ToString(), "NFT_MSG_NEWSETELEM", Errno.EAFNOSUPPORT, hint: $"Network \"{Network.Name}\" has no IPv6.");
             for (int i = 0; i < port.Count; i++)
                 Probe(port, port.HostPort + i);
         }

@@ -77,6 +77,33 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         nft.Execute(batch);
     }
 
+    /// <summary>Forgets the tracked datagrams of a container's ports. A client that goes on sending from one port would else be led where the port led before, for as long as it goes on:
+    /// past a container that has just begun, or to one that is gone and whose address another may have.</summary>
+    internal static void ForgetDatagrams(NetworkLease lease, RouteSocket route)
+    {
+        PublishedPort[] ports = [.. lease.Ports.Where(p => p.Protocol == PortProtocol.Udp)];
+        if (ports.Length == 0)
+            return;
+        var local = route.ReadAddresses().Select(a => a.Local).ToHashSet();
+        using ConntrackSocket conntrack = ConntrackSocket.Open();
+        try
+        {
+            foreach (ConntrackEntry entry in conntrack.Read().Where(e => e.Original.Protocol == (byte)PortProtocol.Udp && (IsLedTo(e) || IsForThisHost(e))))
+                conntrack.Delete(entry);
+        }
+        catch (NetlinkException e) when (e.Errno is Errno.EINVAL or Errno.EOPNOTSUPP)
+        {
+            // A kernel that cannot tell of them: they end when the client pauses.
+        }
+
+        bool IsLedTo(ConntrackEntry entry) => entry.Reply.Source.Equals(lease.Address) || entry.Reply.Source.Equals(lease.AddressV6);
+
+        // From before the port led anywhere.
+        bool IsForThisHost(ConntrackEntry entry) => !entry.Status.HasFlag(ConntrackStatus.DestinationNat)
+            && ports.Any(p => entry.Original.DestinationPort >= p.HostPort && entry.Original.DestinationPort < p.HostPort + p.Count && (p.HostAddress is null || p.HostAddress.Equals(entry.Original.Destination)))
+            && (local.Contains(entry.Original.Destination) || IPAddress.IsLoopback(entry.Original.Destination));
+    }
+
     private IEnumerable<Address> Addresses(int bridge)
     {
         yield return new Address(bridge, network.Gateway!, network.Subnet!.Value.PrefixLength);
@@ -125,8 +152,11 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         foreach (bool v6 in Families)
         {
             NftSet ofAddress = Ports(v6, ofAddress: true), any = Ports(v6, ofAddress: false);
-            batch.Add(ofAddress).Add(any)
-                .Add(new NftRule(publish).DnatMap(ofAddress, v6 ? NftField.IPv6Destination : NftField.IPv4Destination, NftField.TransportProtocol, NftField.DestinationPort))
+            batch.Add(ofAddress).Add(any);
+            // What is for ::1 is relayed: nothing comes back to there from elsewhere.
+            if (v6)
+                batch.Add(new NftRule(publish).Match(NftField.IPv6Destination, IPAddress.IPv6Loopback).Decide(new NftVerdict(NftVerdictKind.Return)));
+            batch.Add(new NftRule(publish).DnatMap(ofAddress, v6 ? NftField.IPv6Destination : NftField.IPv4Destination, NftField.TransportProtocol, NftField.DestinationPort))
                 .Add(new NftRule(publish).Match(NftField.PacketFamily, v6 ? "ipv6" : "ipv4").DnatMap(any, NftField.TransportProtocol, NftField.DestinationPort));
             AddMasquerade(batch, postrouting, v6);
         }

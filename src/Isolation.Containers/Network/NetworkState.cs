@@ -113,18 +113,14 @@ internal sealed class NetworkState : IDisposable
         }
     }
 
-    /// <summary>Takes away from a network what belonged to processes that are gone; returns whether there was any.</summary>
-    internal bool DropDead(string network, Action<NetworkLease> dropped)
+    /// <summary>Takes away from a network what belonged to processes that are gone.</summary>
+    internal void DropDead(string network, Action<NetworkLease> dropped)
     {
-        bool any = false;
         foreach (NetworkLease lease in ReadLeases(network).Where(l => !l.IsAlive))
         {
             dropped(lease);
             DeleteLease(lease);
-            any = true;
         }
-
-        return any;
     }
 
     /// <summary>Removes files that processes which were killed between two of them have left.</summary>
@@ -150,6 +146,18 @@ internal sealed class NetworkState : IDisposable
 
     // Containers have the file itself mounted: it must stay the same one. Only what differs is written.
     private static void WriteInPlace(string path, byte[] content)
+    {
+        try
+        {
+            Overwrite(path, content);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed("write", path, e);
+        }
+    }
+
+    private static void Overwrite(string path, byte[] content)
     {
         using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
         if (file.Length == content.Length)

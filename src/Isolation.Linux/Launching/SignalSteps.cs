@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
@@ -9,10 +10,24 @@ namespace Isolation.Linux.Launching;
 internal static class SignalSteps
 {
     /// <summary>SIGPIPE at its default, since .NET ignores it and ignored signals stay so across execve; and no signal blocked.</summary>
-    internal static ImmutableArray<SyscallStep> Reset { get; } =
+    internal static ImmutableArray<SyscallStep> Reset { get; } = ResetAll([]);
+
+    /// <summary>The same, and other ignored signals at their defaults too: what a shell or a service manager has had this process ignore is not meant for a container.</summary>
+    internal static ImmutableArray<SyscallStep> ResetAll(IEnumerable<int> ignored) =>
     [
-        // struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL
-        new SyscallStep(Syscall.rt_sigaction, StepArgument.Flags(Sched.SIGPIPE, "SIGPIPE"), StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8),
+        .. ignored.Append(Sched.SIGPIPE).Distinct().Order().Select(Default),
         new SyscallStep(Syscall.rt_sigprocmask, StepArgument.Flags(2, "SIG_SETMASK"), StepArgument.Words("[]", 0), StepArgument.Null, 8),
     ];
+
+    /// <summary>The signals that this process ignores, from /proc/self/status.</summary>
+    internal static ImmutableArray<int> ReadIgnored()
+    {
+        const string Field = "SigIgn:";
+        string? line = File.Exists("/proc/self/status") ? File.ReadLines("/proc/self/status").FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal)) : null;
+        ulong mask = line is null ? 0 : ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+        return [.. Enumerable.Range(1, 64).Where(n => (mask >> (n - 1) & 1) != 0)];
+    }
+
+    // struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL
+    private static SyscallStep Default(int signal) => new(Syscall.rt_sigaction, signal == Sched.SIGPIPE ? StepArgument.Flags(Sched.SIGPIPE, "SIGPIPE") : signal, StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8);
 }

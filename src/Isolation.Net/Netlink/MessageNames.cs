@@ -40,6 +40,10 @@ internal static class MessageNames
                     return $"NFT_MSG_{s_netfilterVerbs[message - first]}{name}";
             }
         }
+        else if (type >> 8 == NfConntrack.NFNL_SUBSYS_CTNETLINK && (type & 0xff) < s_netfilterVerbs.Length)
+        {
+            return "IPCTNL_MSG_CT_" + ((type & 0xff) == NfConntrack.IPCTNL_MSG_CT_DELETE ? "DELETE" : s_netfilterVerbs[type & 0xff]);
+        }
         else if (type == Nfnetlink.NFNL_MSG_BATCH_BEGIN)
         {
             return "NFNL_MSG_BATCH_BEGIN";

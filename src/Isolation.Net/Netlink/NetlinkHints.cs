@@ -22,6 +22,8 @@ internal static class NetlinkHints
         Errno.EADDRNOTAVAIL when type is Rtnetlink.RTM_DELADDR => "The link has no such address.",
         Errno.ENOENT when type is Rtnetlink.RTM_NEWQDISC or Rtnetlink.RTM_NEWTFILTER or Rtnetlink.RTM_NEWTCLASS =>
             "This kernel has no such queueing discipline, filter or action, or its parent is not there: load its module, or use a kernel built with it.",
+        Errno.EINVAL or Errno.EOPNOTSUPP when protocol == NetlinkProtocol.Netfilter && type >> 8 == NfConntrack.NFNL_SUBSYS_CTNETLINK =>
+            "This kernel tracks no connections, or cannot tell of them: load nf_conntrack_netlink, or use a kernel built with CONFIG_NF_CT_NETLINK.",
         Errno.ENOENT when protocol == NetlinkProtocol.Netfilter => "There is no such table, chain, set, rule or element, or this kernel has no such expression.",
         Errno.EBUSY when protocol == NetlinkProtocol.Netfilter => "It is still in use: by a rule, or by an element of a map.",
         _ => null,

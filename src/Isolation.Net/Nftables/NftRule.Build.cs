@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Text;
+using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
@@ -53,6 +55,27 @@ public sealed partial record NftRule
         var set = new NftSet(Family, Table, "__set%d", field.Type) { IsAnonymous = true, Constant = true, Interval = ranges, Id = id };
         NftRule rule = WithDependencies(field).Add(field.Load(s_first), new LookupExpression(set.Name, s_first) { SetId = id });
         return rule with { AnonymousSets = [.. AnonymousSets, set.Elements(all)] };
+    }
+
+    /// <summary>Goes on only for packets of sockets that processes of a control group, or of groups below it, have made: <c>socket cgroupv2</c>. Since Linux 5.13.</summary>
+    /// <param name="directory">The control group's directory, in a mount of version 2. Its number is taken now: a group that is made again by the same name is another one.</param>
+    /// <param name="comparison">Equal, or not. A process in a group nearer to the root than this one is neither: the rule does not hold for it.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such directory. <c>EINVAL</c>: it is no control group of version 2, or the root of all.</exception>
+    public NftRule MatchCgroup(string directory, NftOperator comparison = NftOperator.Equal)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        string path = Path.GetFullPath(directory);
+        SyscallResult opened = FileSyscalls.OpenAt(null, path, Fcntl.O_PATH);
+        opened.ThrowIfError("match", $"control group \"{path}\"", "openat(2)");
+        using var group = new LinuxHandle((int)opened.Value);
+        // Every group of version 2 has this file, and no other directory.
+        int level = 0;
+        for (string? at = path; at is not null && File.Exists(Path.Combine(at, "cgroup.controllers")); at = Path.GetDirectoryName(at))
+            level++;
+        if (level < 2)
+            throw new LinuxException("match", $"control group \"{path}\"", "NFT_MSG_NEWRULE", Errno.EINVAL, hint: level == 0 ? "It is no directory of control groups of version 2." : "The root of the control groups holds everything: no match is needed.");
+        FileSyscalls.Stat(group, out FileIdentity identity).ThrowIfError("match", $"control group \"{path}\"", "statx(2)");
+        return Match(NftField.SocketCgroup(level - 1), (long)identity.Inode, comparison);
     }
 
     /// <summary>Goes on only where the values of fields are in a set, or not in it.</summary>

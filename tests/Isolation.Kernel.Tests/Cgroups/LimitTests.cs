@@ -203,6 +203,7 @@ public class LimitTests
     {
         using var test = new TestCgroup("counting");
         Assert.SkipUnless(Directory.Exists("/sys/kernel/mm/hugepages/hugepages-2048kB"), "needs huge pages of 2 MB");
+        Assert.SkipUnless(TestCgroup.IsV2 ? CgroupFacts.Probe().Controllers.Contains("hugetlb") : CgroupHierarchies.Read().V1.ContainsKey("hugetlb"), "needs the controller hugetlb");
         test.Group.WithHugetlbMax("2MB", ByteSize.FromMebibytes(4)).WithHugetlbRsvdMax("2MB", ByteSize.FromMebibytes(6));
         Assert.Equal("4194304", (test.Group.Read("hugetlb.2MB.max") ?? test.Group.Read("hugetlb.2MB.limit_in_bytes"))!.Trim());
         using CgroupStats stats = test.Group.OpenStats(CgroupStatKinds.All);

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Isolation.Linux;
 using Isolation.Net;
 
@@ -112,14 +114,33 @@ public class ContainerNetworkTests
         string network = Run("--egress-allow", "192.0.2.0/24", "--egress-allow", "[2001:db8::2]:443");
         Assert.Equal(2, network.Split('\n').Count(l => l.Contains("open from")));
         Assert.Contains("closed from", network);
-        // a name is looked up at the start, and is in the container's hosts
-        string named = host.Launch("run", "--network", "web", "--egress-allow", "localhost:443", "--", "sh", "-c", "grep -c localhost /etc/hosts; socat -T2 - UDP4:192.0.2.2:53,connect-timeout=2 2>&1; true").Output;
-        Assert.DoesNotContain(" from ", named);
         // what could go round the policy is refused
         (int code, string output) = host.Launch("run", "--network", "web", "--egress-allow", "none", "--cap-add", "NET_ADMIN", "--", "true");
         Assert.Equal(125, code);
         Assert.Contains("network.egress: cannot hold a program that may change the filter", output);
         Assert.Equal("0", host.LaunchOutput("run", "--network", "web", "--egress-allow", "none", "--", "sh", "-c", "echo $(( 0x$(sed -n 's/CapBnd:.//p' /proc/self/status) >> 13 & 1 ))"));
+    }
+
+    [Fact]
+    public void A_name_is_allowed_by_the_addresses_that_it_has_at_the_start()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        using NetworkHost.Running open = host.Serve(host.World, "TCP6-LISTEN:443,fork,reuseaddr,ipv6only=0", "open");
+        using NetworkHost.Running closed = host.Serve(host.World, "TCP6-LISTEN:444,fork,reuseaddr,ipv6only=0", "closed");
+        using NetworkHost.Running other = host.Serve(host.Host, "TCP4-LISTEN:443,fork,reuseaddr", "other");
+        string hosts = $"127.0.0.1 localhost\n{NetworkHost.WorldAddress} world.test\n{NetworkHost.WorldV6} world.test\n{NetworkHost.HostAddress} host.test\n";
+        string script = string.Join("; ", new[] { "TCP4:world.test:443", "TCP6:world.test:443", "TCP4:world.test:444", $"TCP4:{NetworkHost.HostAddress}:443" }.Select(Ask)) + "; grep '[.]test' /etc/hosts";
+        (int code, string output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "world.test:443/tcp", "--", "sh", "-c", script).WaitForEnd();
+        string[] lines = output.Split('\n');
+        Assert.Equal((0, 2), (code, lines.Count(l => l.StartsWith("open from"))));
+        Assert.DoesNotContain(lines, l => l.StartsWith("closed from") || l.StartsWith("other from"));
+        // The program sees the addresses that are allowed, whatever a name server would say, and those of no other name.
+        Assert.Equal([$"{NetworkHost.WorldAddress} world.test", $"{NetworkHost.WorldV6} world.test"], lines[^2..].Order());
+        (code, output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "nowhere.test:443", "--", "true").WaitForEnd();
+        Assert.Equal(125, code);
+        Assert.Contains("\"nowhere.test\" for the egress policy", output);
+        Assert.Equal("", host.Leftovers());
     }
 
     [Fact]
@@ -146,6 +167,124 @@ public class ContainerNetworkTests
         host.World.Route.Change(new Link { Index = index, Up = true });
         host.World.Route.Add(Address.Parse(index, "198.51.100.1/24"));
         Assert.Equal("world from 198.51.100.9", host.LaunchOutput("run", "--network", "link:spare:198.51.100.9/24:198.51.100.1", "--", "sh", "-c", Ask("TCP4:198.51.100.1:70")));
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public async Task An_ipvlan_can_be_the_network()
+    {
+        Testing.Host.NeedsRoot();
+        Testing.Host.NeedsTool("bash");
+        Assert.SkipUnless(TestNetwork.HasLinkKind("ipvlan"), "the kernel has no links of the kind ipvlan");
+        using var host = new NetworkHost();
+        using var listener = NetworkNamespace.Run(host.World.Namespace, () =>
+        {
+            var made = new TcpListener(IPAddress.Parse(NetworkHost.WorldAddress), 70);
+            made.Start();
+            return made;
+        });
+        Task<string> seen = Task.Run(() =>
+        {
+            using Socket client = listener.AcceptSocket();
+            client.Send("hello from the world\n"u8);
+            return client.RemoteEndPoint!.ToString()!;
+        });
+        string output = host.LaunchOutput("run", "--network", "ipvlan:up0:192.0.2.78/24", "--", "bash", "-c", $"exec 3<>/dev/tcp/{NetworkHost.WorldAddress}/70; cat <&3; cat /sys/class/net/eth0/address");
+        Assert.StartsWith("192.0.2.78:", await seen);
+        // An ipvlan has the hardware address of its parent.
+        Assert.Equal(["hello from the world", LinkNames.Format(host.Host.Route.GetLink("up0").Address!)], output.Split('\n'));
+        Assert.Equal("", host.Leftovers());
+    }
+
+    [Fact]
+    public void Links_that_take_router_advertisements_go_on_doing_so()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        var settings = new NetworkSysctls(host.Host.Namespace);
+        Assert.Equal(("1", "0"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.Read("net.ipv6.conf.all.forwarding")));
+        using NetworkHost.Running container = host.StartReady(["--network", "web"], "echo ready; sleep 60");
+        Assert.Equal(("2", "0", "1"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.ReadOfLink("iso-web", "ipv6", "accept_ra"), settings.Read("net.ipv6.conf.all.forwarding")));
+    }
+
+    [Fact]
+    public void Datagrams_go_where_their_port_leads_now()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        // With a container on the network, connections are tracked.
+        using NetworkHost.Running first = host.StartReady(["--network", "web"], "echo ready; sleep 60");
+        using var client = NetworkNamespace.Run(host.World.Namespace, () => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        string Send()
+        {
+            var answer = new byte[100];
+            client.ReceiveTimeout = 1000;
+            // What was on the way may be lost, as with any datagram.
+            for (int i = 0; i < 3; i++)
+            {
+                try
+                {
+                    client.SendTo("hi\n"u8, new IPEndPoint(IPAddress.Parse(NetworkHost.HostAddress), 5000));
+                    return Encoding.UTF8.GetString(answer, 0, client.Receive(answer)).Trim();
+                }
+                catch (SocketException e) when (e.SocketErrorCode is SocketError.TimedOut or SocketError.ConnectionRefused)
+                {
+                    // asked again
+                }
+            }
+
+            return "";
+        }
+
+        Assert.Equal("", Send());
+        foreach ((string name, string address) in new[] { ("one", "10.89.0.50"), ("two", "10.89.0.60") })
+        {
+            using NetworkHost.Running server = host.StartReady(["--network", "web", "--ip", address, "-p", "5000:6000/udp"], $"socat UDP4-LISTEN:6000,fork SYSTEM:'echo {name}' & sleep 0.5; echo ready; wait");
+            Assert.Equal(name, Send());
+            using ConntrackSocket conntrack = ConntrackSocket.Open(host.Host.Namespace);
+            ConntrackEntry led = Assert.Single(conntrack.Read(AddressFamily.InterNetwork), e => e.Original.DestinationPort == 5000);
+            Assert.Equal((IPAddress.Parse(address), 6000, true), (led.Reply.Source, led.Reply.SourcePort, led.Status.HasFlag(ConntrackStatus.DestinationNat)));
+            if (name == "one")
+            {
+                server.Stop();
+                continue;
+            }
+
+            // A container that is killed is noticed by the next start.
+            server.Process.Kill();
+            server.Process.WaitForExit();
+            host.LaunchOutput("run", "--network", "web", "--", "true");
+            Assert.DoesNotContain(conntrack.Read(), e => e.Original.DestinationPort == 5000);
+        }
+    }
+
+    [Fact]
+    public void Clients_on_the_loopback_of_IPv6_reach_published_ports()
+    {
+        Needs();
+        using var host = new NetworkHost();
+        host.LaunchOutput("network", "create", "--no-ipv6", "old");
+        foreach (string network in new[] { "web", "old" })
+        {
+            using NetworkHost.Running a = host.StartReady(["--network", network, "-p", "8080:80", "-p", "[::1]:9090:80", "-p", "5000:6000/udp"],
+                "socat TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP6-LISTEN:6000,fork,ipv6only=0 SYSTEM:'echo udp' & sleep 0.5; echo ready; wait");
+            Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
+            Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
+            Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:9090"));
+            Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:9090"));
+            Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
+            Assert.Equal("udp", host.Host.TryRun("sh", "-c", "for i in 1 2 3 4 5; do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
+            a.Stop();
+            Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
+        }
+
+        using NetworkHost.Running listener = host.Serve(host.Host, "TCP6-LISTEN:8082,bind=[::1],fork,reuseaddr", "x");
+        (int code, string output) = host.Launch("run", "--network", "web", "-p", "8082:80", "--", "true");
+        Assert.Equal(125, code);
+        Assert.Contains("A program of the host listens there, on ::1.", output);
+        (code, output) = host.Launch("run", "--network", "old", "-p", $"[{NetworkHost.HostV6}]:8083:80", "--", "true");
+        Assert.Equal(125, code);
+        Assert.Contains("Network \"old\" has no IPv6.", output);
         Assert.Equal("", host.Leftovers());
     }
 

@@ -85,6 +85,25 @@ public class LinkAgreementTests
     }
 
     [Fact]
+    public void Links_of_a_group_are_changed_and_deleted_at_once()
+    {
+        Host.NeedsRoot();
+        using var network = new TestNetwork();
+        for (int i = 0; i < 3; i++)
+            network.Route.Add(new VethLink { Name = $"in{i}", Group = 7, Peer = new Link { Name = $"out{i}" } });
+        network.Route.Change(new LinkGroup(7) { Up = true, Mtu = 1400 });
+        Assert.Equal(["in0", "in1", "in2"], network.Json("ip", "-json", "link", "show", "group", "7", "up").EnumerateArray().Where(l => l.TryGetProperty("ifname", out _)).Select(l => l.GetProperty("ifname").GetString()).Order());
+        Assert.Equal([1400, 1400, 1400, 1500, 1500, 1500], network.Route.ReadLinks().Where(l => l is VethLink).OrderBy(l => l.Name).Select(l => l.Mtu));
+        network.Route.Change(new Link { Name = "in0", Group = 0 });
+        network.Route.Delete(new LinkGroup(7));
+        Assert.Equal(["in0", "out0"], network.Route.ReadLinks().Where(l => l is VethLink).Select(l => l.Name).Order());
+        NetlinkException none = Assert.Throws<NetlinkException>(() => network.Route.Delete(new LinkGroup(7)));
+        Assert.StartsWith("Cannot delete link group 7: RTM_DELLINK failed with ENODEV", none.Message);
+        Assert.Throws<ArgumentException>(() => network.Route.Delete(new LinkGroup(0)));
+        Assert.Throws<ArgumentException>(() => network.Route.Add(new LinkGroup(8)));
+    }
+
+    [Fact]
     public void Random_links_are_made_and_read_as_ip_makes_and_reads_them()
     {
         Host.NeedsRoot();

@@ -11,12 +11,15 @@ internal sealed class NetworkHost : IDisposable
 {
     internal const string HostAddress = "192.0.2.1", WorldAddress = "192.0.2.2", HostV6 = "2001:db8::1", WorldV6 = "2001:db8::2";
 
+    // The runtime that runs the tests need not be in the path.
+    private static readonly string s_dotnet = Path.GetFileName(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+    private static readonly string s_launcher = Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll");
+
     private readonly TemporaryDirectory _directory = new();
     private readonly List<Process> _processes = [];
 
     internal NetworkHost()
     {
-        Testing.Host.NeedsTool("dotnet");
         VethPair.Create(new VethLink { Name = "up0", Peer = new Link { Name = "world0", NetworkNamespace = World.Namespace } }, Host.Namespace);
         Configure(Host, "up0", HostAddress, HostV6);
         Configure(World, "world0", WorldAddress, WorldV6);
@@ -43,7 +46,14 @@ internal sealed class NetworkHost : IDisposable
     }
 
     /// <summary>Starts the launcher.</summary>
-    internal Running Start(params string[] arguments) => StartIn(Host, "dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), .. arguments]);
+    internal Running Start(params string[] arguments) => StartIn(Host, s_dotnet, [s_launcher, .. arguments]);
+
+    /// <summary>Starts the launcher where the host's names are those of a text: its /etc/hosts.</summary>
+    internal Running StartWithHosts(string hosts, params string[] arguments)
+    {
+        string file = _directory.Write("hosts", hosts);
+        return StartIn(Host, "unshare", ["--mount", "sh", "-c", $"mount --bind {file} /etc/hosts && exec \"$@\"", "sh", s_dotnet, s_launcher, .. arguments]);
+    }
 
     /// <summary>Starts a container and waits until it says that it is ready.</summary>
     internal Running StartReady(string[] flags, string script)

@@ -84,13 +84,15 @@ public class SeccompAttackTests
         Host.NeedsTool("gcc");
         Assert.SkipUnless(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64, "needs x86-64");
         using var directory = new TemporaryDirectory();
-        (ContainerResult result, string output) = await Victim(directory, attack, "").CaptureAsync();
+        (ContainerResult result, string output) = await Victim(directory, attack, "").WithSeccompUnconfined().CaptureAsync();
+        // Without IA-32 emulation the instruction itself is a fault.
+        Assert.SkipWhen(result.Status.Signal == 11, "needs a kernel that takes calls of 32-bit programs");
+        Assert.NotEqual("", output);
+        (result, output) = await Victim(directory, attack, "").CaptureAsync();
         Assert.Equal(("", 31, true), (output, result.Status.Signal, result.KilledBySeccomp));
         (result, output) = await Victim(directory, attack, "").WithDenialReport().CaptureAsync();
         Assert.Equal(("", 9, true), (output, result.Status.Signal, result.KilledBySeccomp));
         Assert.Contains(told, result.ToString());
-        (_, output) = await Victim(directory, attack, "").WithSeccompUnconfined().CaptureAsync();
-        Assert.NotEqual("", output);
     }
 
     [Fact]

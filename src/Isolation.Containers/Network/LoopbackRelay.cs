@@ -1,0 +1,286 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using Isolation.Linux;
+
+namespace Isolation.Containers;
+
+/// <summary>Carries what clients on this host's <c>::1</c> send to a container's published ports: the kernel translates no addresses there, as it does on 127.0.0.0/8.</summary>
+/// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target. It ends with this process at the latest, as the container does.</remarks>
+internal sealed class LoopbackRelay : IDisposable
+{
+    private const int Backlog = 512, BufferSize = 1 << 16, MaxClients = 1024;
+
+    // What the kernel takes for UDP with answers: nf_conntrack_udp_timeout_stream.
+    private static readonly TimeSpan s_datagramPatience = TimeSpan.FromMinutes(2);
+
+    private readonly List<(Socket Socket, PublishedPort Port, int Offset)> _listeners = [];
+    private readonly HashSet<Socket> _open = [];
+    private bool _disposed;
+
+    private LoopbackRelay()
+    {
+    }
+
+    /// <summary>Listens at the ports that lead to a container from every address, or from ::1.</summary>
+    /// <returns>Null where there is no such port.</returns>
+    /// <exception cref="LinuxException"><c>EADDRINUSE</c>: a program listens there.</exception>
+    internal static LoopbackRelay? Listen(ImmutableArray<PublishedPort> ports)
+    {
+        PublishedPort[] wanted = [.. ports.Where(p => p.Protocol != PortProtocol.Sctp && (p.HostAddress is null || p.HostAddress.Equals(IPAddress.IPv6Loopback)))];
+        if (wanted.Length == 0)
+            return null;
+        var relay = new LoopbackRelay();
+        try
+        {
+            foreach (PublishedPort port in wanted)
+            {
+                for (int i = 0; i < port.Count; i++)
+                {
+                    if (relay.Bind(port, i) is { } socket)
+                        relay._listeners.Add((socket, port, i));
+                }
+            }
+
+            return relay;
+        }
+        catch
+        {
+            relay.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Begins to carry.</summary>
+    /// <param name="target">The container's address.</param>
+    internal void Start(IPAddress target)
+    {
+        foreach ((Socket listener, PublishedPort port, int offset) in _listeners)
+        {
+            var end = new IPEndPoint(target, port.ContainerPort + offset);
+            _ = port.Protocol == PortProtocol.Tcp ? AcceptAsync(listener, end) : ReceiveAsync(listener, end);
+        }
+    }
+
+    /// <summary>Closes everything, connections too.</summary>
+    public void Dispose()
+    {
+        lock (_open)
+        {
+            _disposed = true;
+            foreach (Socket socket in _open)
+                socket.Dispose();
+            _open.Clear();
+        }
+    }
+
+    private Socket? Bind(PublishedPort port, int offset)
+    {
+        Socket socket;
+        try
+        {
+            socket = Open(AddressFamily.InterNetworkV6, port.Protocol);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressFamilyNotSupported)
+        {
+            return null; // a host without IPv6: there is no ::1
+        }
+
+        try
+        {
+            socket.DualMode = false;
+            socket.Bind(new IPEndPoint(IPAddress.IPv6Loopback, port.HostPort + offset));
+            if (port.Protocol == PortProtocol.Tcp)
+                socket.Listen(Backlog);
+            return socket;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable)
+        {
+            Close(socket);
+            return null;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            throw new LinuxException("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: "A program of the host listens there, on ::1.");
+        }
+    }
+
+    private async Task AcceptAsync(Socket listener, IPEndPoint target)
+    {
+        while (await TryAsync(() => listener.AcceptAsync()).ConfigureAwait(false) is { } accepted)
+        {
+            if (accepted.Result is { } client && Keep(client))
+                _ = CarryAsync(client, target);
+        }
+    }
+
+    private async Task CarryAsync(Socket client, IPEndPoint target)
+    {
+        Socket? server = null;
+        try
+        {
+            server = Open(target.AddressFamily, PortProtocol.Tcp);
+            await server.ConnectAsync(target).ConfigureAwait(false);
+            (client.NoDelay, server.NoDelay) = (true, true);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Nobody listens in the container.
+            Break(client, server);
+            return;
+        }
+
+        await Task.WhenAll(PumpAsync(client, server), PumpAsync(server, client)).ConfigureAwait(false);
+        Close(client);
+        Close(server);
+    }
+
+    /// <summary>Carries one direction until it ends, which the receiver is told; one that breaks ends both.</summary>
+    private async Task PumpAsync(Socket from, Socket to)
+    {
+        var buffer = new byte[BufferSize];
+        try
+        {
+            int count;
+            while ((count = await from.ReceiveAsync(buffer.AsMemory()).ConfigureAwait(false)) > 0)
+            {
+                for (int sent = 0; sent < count;)
+                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent)).ConfigureAwait(false);
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            Break(from, to);
+        }
+    }
+
+    // Each client has a socket of its own towards the container: answers find their way back by it.
+    private async Task ReceiveAsync(Socket listener, IPEndPoint target)
+    {
+        var clients = new Dictionary<EndPoint, (Socket Server, long Used)>();
+        var buffer = new byte[BufferSize];
+        long next = 0;
+        while (await TryAsync(() => listener.ReceiveFromAsync(buffer.AsMemory(), new IPEndPoint(IPAddress.IPv6Any, 0)).AsTask()).ConfigureAwait(false) is { } received)
+        {
+            if (received.Result.RemoteEndPoint is not { } client)
+                continue;
+            long now = Environment.TickCount64;
+            if (clients.Count >= MaxClients || now >= next)
+            {
+                ForgetSilent(clients, now);
+                next = now + 1000;
+            }
+
+            try
+            {
+                if (!clients.TryGetValue(client, out (Socket Server, long Used) known))
+                {
+                    known.Server = Open(target.AddressFamily, PortProtocol.Udp);
+                    await known.Server.ConnectAsync(target).ConfigureAwait(false);
+                    _ = AnswerAsync(known.Server, listener, client);
+                }
+
+                clients[client] = (known.Server, now);
+                await known.Server.SendAsync(buffer.AsMemory(0, received.Result.ReceivedBytes)).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // Nobody listens in the container, or there are no more sockets: datagrams are lost, as they may be.
+            }
+        }
+    }
+
+    private static async Task AnswerAsync(Socket server, Socket listener, EndPoint client)
+    {
+        var buffer = new byte[BufferSize];
+        while (await TryAsync(() => server.ReceiveAsync(buffer.AsMemory()).AsTask()).ConfigureAwait(false) is { } received)
+        {
+            if (received.Succeeded)
+                await TryAsync(() => listener.SendToAsync(buffer.AsMemory(0, received.Result), client).AsTask()).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Tries a call on a socket. Null: the socket is closed. Without a result: it failed, which may be otherwise the next time.</summary>
+    private static async Task<(T? Result, bool Succeeded)?> TryAsync<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            return (await call().ConfigureAwait(false), true);
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.OperationAborted)
+        {
+            return null;
+        }
+        catch (SocketException)
+        {
+            // out of descriptors, or an error that the other side has sent
+            await Task.Delay(10).ConfigureAwait(false);
+            return (default, false);
+        }
+    }
+
+    /// <summary>Drops clients that have been silent; where there are too many, the one that has been for the longest.</summary>
+    private void ForgetSilent(Dictionary<EndPoint, (Socket Server, long Used)> clients, long now)
+    {
+        EndPoint[] silent = [.. clients.Where(c => now - c.Value.Used > (long)s_datagramPatience.TotalMilliseconds).Select(c => c.Key)];
+        if (silent.Length == 0 && clients.Count >= MaxClients)
+            silent = [clients.MinBy(c => c.Value.Used).Key];
+        foreach (EndPoint client in silent)
+        {
+            if (clients.Remove(client, out (Socket Server, long Used) gone))
+                Close(gone.Server);
+        }
+    }
+
+    private Socket Open(AddressFamily family, PortProtocol protocol)
+    {
+        var socket = protocol == PortProtocol.Tcp ? new Socket(family, SocketType.Stream, ProtocolType.Tcp) : new Socket(family, SocketType.Dgram, ProtocolType.Udp);
+        return Keep(socket) ? socket : throw new ObjectDisposedException(nameof(LoopbackRelay));
+    }
+
+    /// <summary>Remembers a socket; closes it where all are closed.</summary>
+    private bool Keep(Socket socket)
+    {
+        lock (_open)
+        {
+            if (!_disposed && _open.Add(socket))
+                return true;
+        }
+
+        socket.Dispose();
+        return false;
+    }
+
+    private void Close(Socket? socket)
+    {
+        if (socket is null)
+            return;
+        lock (_open)
+            _open.Remove(socket);
+        socket.Dispose();
+    }
+
+    // The other sides are to see a connection that broke, not one that ended.
+    private void Break(params ReadOnlySpan<Socket?> sockets)
+    {
+        foreach (Socket? socket in sockets)
+        {
+            try
+            {
+                socket?.LingerState = new LingerOption(enable: true, seconds: 0);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // it is closed
+            }
+
+            Close(socket);
+        }
+    }
+}
