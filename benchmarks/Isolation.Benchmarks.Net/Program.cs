@@ -6,7 +6,14 @@ using Isolation.Linux;
 using Isolation.Net;
 
 // Network configuration beside the host's tools, in one run, in a random order each round.
-// usage: Isolation.Benchmarks.Net [ROUNDS] [PAIRS]; needs root, iproute2, nftables, gcc, iperf3; python3-pyroute2 where it is there.
+// usage: Isolation.Benchmarks.Net [ROUNDS] [PAIRS], or path; needs root, iproute2, nftables, gcc, iperf3; python3-pyroute2 where it is there.
+if (args is ["path"])
+{
+    using var only = new Scene();
+    await PathBenchmark.RunAsync(only);
+    return;
+}
+
 int rounds = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 7;
 using var scene = new Scene();
 await PairsAsync(args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 1000, oneByOne: false);

@@ -78,7 +78,7 @@ internal sealed class Scene : IDisposable
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
-    internal async Task CompareAsync(string what, Dictionary<string, Func<Task<double>>> contenders, int rounds)
+    internal async Task CompareAsync(string what, Dictionary<string, Func<Task<double>>> contenders, int rounds, TimeSpan? pause = null)
     {
         var times = contenders.Keys.ToDictionary(k => k, _ => new List<double>());
         // One round to compile and to fill caches.
@@ -91,7 +91,7 @@ internal sealed class Scene : IDisposable
             foreach (string name in order)
             {
                 // The kernel takes namespaces apart in the background: the next must not pay for the one before.
-                await Task.Delay(2000);
+                await Task.Delay(pause ?? TimeSpan.FromSeconds(2));
                 times[name].Add(await contenders[name]());
             }
         }
