@@ -23,10 +23,10 @@ public class HeaderTests
     [
         "sys/socket.h", "linux/types.h", "asm/ioctl.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_tunnel.h", "linux/veth.h", "linux/if_bridge.h", "linux/if.h", "linux/if_tun.h", "linux/if_addr.h",
         "linux/neighbour.h", "linux/fib_rules.h", "linux/nexthop.h", "linux/pkt_sched.h", "linux/gen_stats.h", "linux/pkt_cls.h", "linux/tc_act/tc_mirred.h", "linux/tc_act/tc_skbedit.h", "linux/tc_act/tc_gact.h",
-        "linux/tc_act/tc_bpf.h", "linux/netfilter/nfnetlink.h", "linux/netfilter.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_nat.h", "linux/netfilter/nf_conntrack_common.h", "linux/netfilter/nfnetlink_conntrack.h",
+        "linux/tc_act/tc_bpf.h", "linux/netfilter/nfnetlink.h", "linux/netfilter.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_nat.h", "linux/netfilter/nf_conntrack_common.h", "linux/netfilter/nfnetlink_conntrack.h", "linux/genetlink.h", "linux/wireguard.h",
     ];
 
-    private static readonly string[] s_networkTypes = ["Netlink", "Rtnetlink", "IfLink", "IfTun", "IfAddr", "NeighbourAbi", "FibRules", "NexthopAbi", "PktSched", "PktCls", "Nfnetlink", "NfTables", "NfConntrack"];
+    private static readonly string[] s_networkTypes = ["Netlink", "Rtnetlink", "IfLink", "IfTun", "IfAddr", "NeighbourAbi", "FibRules", "NexthopAbi", "PktSched", "PktCls", "Nfnetlink", "NfTables", "NfConntrack", "Genetlink", "WireguardAbi"];
 
     // Names that the headers of Debian 12 (Linux 6.1) do not have yet.
     private static readonly string[] s_newer =

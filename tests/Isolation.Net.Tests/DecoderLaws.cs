@@ -17,6 +17,7 @@ public class DecoderLaws
         .. Enumerable.Range(16, 100).Select(m => ($"route {m}", (Decoder)(b => RouteMonitor.Read((ushort)m, b)?.ToString()))),
         ("ack", b => ExtendedAck.Read(b, 0x200, b, NetlinkProtocol.Route)), ("capped ack", b => ExtendedAck.Read(b, 0x300, b, NetlinkProtocol.Netfilter)),
         ("connection", b => ConntrackEntry.Read(NftSocket.Attributes(b)).ToString()),
+        ("wireguard", b => new WireguardDevice(0).With(WireguardSocket.Attributes(b)).ToString()),
         ("elements", b => NftElement.Join(new NftSet(NftFamily.Inet, "t", "s", NftType.IPv4Address) { Interval = true }, Elements(b))),
     ];
 
@@ -51,6 +52,12 @@ public class DecoderLaws
             .Add(new NftRule(chain).MatchAny(NftField.TcpDestinationPort, 1, "3-4").Match(NftField.ConnectionState, "new").Limit(3, TimeSpan.FromSeconds(1)).Quota(9).Log("x").Counter().Reject())
             .Add(new NftRule(chain).MatchSet(set, NftField.IPv4Source).Dnat(System.Net.IPAddress.Loopback, 80));
         var seeds = new List<byte[]>();
+        var peer = new WireguardPeer(WireguardKey.GeneratePrivate()) { Endpoint = new System.Net.IPEndPoint(System.Net.IPAddress.IPv6Loopback, 7), AllowedIPs = [System.Net.IPNetwork.Parse("10.0.0.0/8")], PersistentKeepalive = TimeSpan.FromSeconds(3) };
+        writer.Begin(30, 0, [0, 1, 0, 0]);
+        new WireguardDevice(2) { PrivateKey = WireguardKey.GeneratePrivate(), ListenPort = 9 }.Write(writer);
+        using (writer.Nested(8))
+            peer.Write(writer, isFirst: true);
+        writer.End();
         writer.Begin(1 << 8, 0, [2, 0, 0, 0]);
         Udp("192.0.2.1", "192.0.2.2").Write(writer, 1);
         Udp("10.0.0.2", "192.0.2.1").Write(writer, 2);

@@ -136,4 +136,19 @@ public class ValueTests
         Assert.Matches("^[01]$", sysctls.ReadOfLink("lo", "ipv4", "forwarding"));
         Assert.Equal(IPAddress.Loopback, Address.Parse(1, "127.0.0.1/8").Local);
     }
+
+    [Fact]
+    public void Keys_of_wireguard_are_base64_and_are_not_told()
+    {
+        WireguardKey key = WireguardKey.GeneratePrivate();
+        Assert.Equal(key, WireguardKey.Parse(key.ToString()));
+        Assert.NotEqual(key, WireguardKey.GeneratePrivate());
+        Assert.Equal((0, 64), (key.Bytes[0] & 7, key.Bytes[31] & 0xc0));
+        foreach (string bad in new[] { "", "secret", key.ToString()[1..], key + "AAAA", "!" + key.ToString()[1..] })
+            Assert.DoesNotContain(bad.Length > 0 ? bad : "\"", Assert.Throws<FormatException>(() => WireguardKey.Parse(bad)).Message);
+        Assert.Throws<ArgumentException>(() => new WireguardKey(new byte[31]));
+        var device = new WireguardDevice(3) { PrivateKey = key, Peers = [new WireguardPeer(WireguardKey.GeneratePrivate()) { PresharedKey = key, PersistentKeepalive = TimeSpan.FromDays(1) }] };
+        Assert.DoesNotContain(key.ToString(), $"{device} {device.Peers[0]}");
+        Assert.Contains("65535", Assert.Throws<ArgumentException>(() => device.Peers[0].Write(new NetlinkWriter(), isFirst: true)).Message);
+    }
 }

@@ -51,4 +51,8 @@ internal static class MessageNames
 
         return string.Create(CultureInfo.InvariantCulture, $"netlink message {type}");
     }
+
+    /// <summary>The name of a command of generic netlink: of the controller, or of WireGuard.</summary>
+    internal static string OfGeneric(ReadOnlySpan<byte> request) => NetlinkSocket.TypeOf(request) == Genetlink.GENL_ID_CTRL ? "CTRL_CMD_GETFAMILY"
+        : request[NetlinkWriter.HeaderLength] == WireguardAbi.WG_CMD_GET_DEVICE ? "WG_CMD_GET_DEVICE" : "WG_CMD_SET_DEVICE";
 }

@@ -6,8 +6,11 @@ public enum NetlinkProtocol
     /// <summary><c>NETLINK_ROUTE</c>: links, addresses, routes, rules, neighbours, traffic control. See rtnetlink(7).</summary>
     Route = 0,
 
-    /// <summary><c>NETLINK_NETFILTER</c>: nf_tables.</summary>
+    /// <summary><c>NETLINK_NETFILTER</c>: nf_tables, tracked connections.</summary>
     Netfilter = 12,
+
+    /// <summary><c>NETLINK_GENERIC</c>: families that are numbered as they are registered; here WireGuard.</summary>
+    Generic = 16,
 }
 
 /// <summary>A message as it was received.</summary>

@@ -83,7 +83,7 @@ public sealed partial class NetlinkSocket : IDisposable
     private static LinuxHandle OpenFrom(NetlinkProtocol protocol, LinuxHandle? networkNamespace) => NetworkNamespace.Run(networkNamespace, () =>
         {
             SyscallResult result = NetlinkSyscalls.Socket((uint)protocol);
-            result.ThrowIfError("open", $"a netlink socket of {(protocol == NetlinkProtocol.Route ? "NETLINK_ROUTE" : "NETLINK_NETFILTER")}", "socket(2)",
+            result.ThrowIfError("open", $"a netlink socket of NETLINK_{protocol.ToString().ToUpperInvariant()}", "socket(2)",
                 result.Errno == Errno.EPROTONOSUPPORT ? "The kernel lacks this family, or a seccomp filter refuses it." : null);
             return new LinuxHandle((int)result.Value);
         });
@@ -217,7 +217,7 @@ public sealed partial class NetlinkSocket : IDisposable
 
     internal static uint SequenceOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt32LittleEndian(message[NetlinkWriter.SequenceOffset..]);
 
-    internal string NameOf(ReadOnlySpan<byte> request) => MessageNames.Of(Protocol, TypeOf(request));
+    internal string NameOf(ReadOnlySpan<byte> request) => Protocol == NetlinkProtocol.Generic ? MessageNames.OfGeneric(request) : MessageNames.Of(Protocol, TypeOf(request));
 
     internal void Send(ReadOnlySpan<byte> messages, string action, object subject)
     {
@@ -310,7 +310,7 @@ public sealed partial class NetlinkSocket : IDisposable
                 case Netlink.NLMSG_DONE:
                     // Its payload is an error number, and what the kernel says of it.
                     if (payload.Length >= 4 && ExtendedAck.ReadErrno(payload) is not Errno.None and Errno errno)
-                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default);
+                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default, NetlinkHints.Of(Protocol, TypeOf(request), errno, default));
                     return true;
                 case Netlink.NLMSG_ERROR:
                     if (ExtendedAck.ReadErrno(payload) != Errno.None)

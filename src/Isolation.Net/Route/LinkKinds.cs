@@ -39,7 +39,7 @@ public sealed record IfbLink : Link
     public IfbLink() => Kind = "ifb";
 }
 
-/// <summary>A WireGuard tunnel: <c>ip link add NAME type wireguard</c>. Its keys and peers are set by wg(8).</summary>
+/// <summary>A WireGuard tunnel: <c>ip link add NAME type wireguard</c>. Its keys and peers are set by <see cref="WireguardSocket"/>.</summary>
 public sealed record WireguardLink : Link
 {
     /// <summary>Initialises one.</summary>

@@ -144,7 +144,7 @@ internal sealed class NetworkHost : IDisposable
 
         internal void WaitForLine(string text)
         {
-            DateTime end = DateTime.UtcNow.AddSeconds(40);
+            DateTime end = DateTime.UtcNow.AddSeconds(TestNetwork.IsEmulated ? 200 : 40);
             lock (_lines)
             {
                 while (!_lines.Any(l => l.Contains(text, StringComparison.Ordinal)))
@@ -156,9 +156,9 @@ internal sealed class NetworkHost : IDisposable
             }
         }
 
-        internal (int Code, string Output) WaitForEnd(int seconds = 60)
+        internal (int Code, string Output) WaitForEnd()
         {
-            Assert.True(Process.WaitForExit(seconds * 1000), $"it does not end: {Output}");
+            Assert.True(Process.WaitForExit(TestNetwork.IsEmulated ? 300_000 : 60_000), $"it does not end: {Output}");
             Process.WaitForExit();
             return (Process.ExitCode, Output);
         }

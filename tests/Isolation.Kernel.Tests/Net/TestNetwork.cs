@@ -46,8 +46,11 @@ internal sealed class TestNetwork : IDisposable
         return JsonDocument.Parse(output.Length == 0 ? "[]" : output).RootElement;
     }
 
+    /// <summary>Whether this is the emulated machine, where all takes much longer.</summary>
+    internal static bool IsEmulated => Environment.GetEnvironmentVariable("ISOLATION_TEST_MACHINE") is not null;
+
     /// <summary>How many random cases are tried: fewer in the emulated machine.</summary>
-    internal static int Rounds(int count) => Environment.GetEnvironmentVariable("ISOLATION_TEST_MACHINE") is null ? count : count / 4;
+    internal static int Rounds(int count) => IsEmulated ? count / 4 : count;
 
     /// <summary>Whether this kernel has a kind of link.</summary>
     internal static bool HasLinkKind(string kind)
