@@ -91,9 +91,9 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             foreach (ConntrackEntry entry in conntrack.Read().Where(e => e.Original.Protocol == (byte)PortProtocol.Udp && (IsLedTo(e) || IsForThisHost(e))))
                 conntrack.Delete(entry);
         }
-        catch (NetlinkException e) when (e.Errno is Errno.EINVAL or Errno.EOPNOTSUPP)
+        catch (NetlinkException)
         {
-            // A kernel that cannot tell of them: they end when the client pauses.
+            // A kernel that cannot tell of them, or has too many: they end when the client pauses. No reason to have no container.
         }
 
         bool IsLedTo(ConntrackEntry entry) => entry.Reply.Source.Equals(lease.Address) || entry.Reply.Source.Equals(lease.AddressV6);

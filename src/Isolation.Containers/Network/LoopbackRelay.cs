@@ -6,7 +6,7 @@ using Isolation.Linux;
 namespace Isolation.Containers;
 
 /// <summary>Carries what clients on this host's <c>::1</c> send to a container's published ports: the kernel translates no addresses there, as it does on 127.0.0.0/8.</summary>
-/// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target. It ends with this process at the latest, as the container does.</remarks>
+/// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target. It ends with this process, also where the container outlives it.</remarks>
 internal sealed class LoopbackRelay : IDisposable
 {
     private const int Backlog = 512, BufferSize = 1 << 16, MaxClients = 1024;

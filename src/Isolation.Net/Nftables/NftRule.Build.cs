@@ -60,7 +60,8 @@ public sealed partial record NftRule
     /// <summary>Goes on only for packets of sockets that processes of a control group, or of groups below it, have made: <c>socket cgroupv2</c>. Since Linux 5.13.</summary>
     /// <param name="directory">The control group's directory, in a mount of version 2. Its number is taken now: a group that is made again by the same name is another one.</param>
     /// <param name="comparison">Equal, or not. A process in a group nearer to the root than this one is neither: the rule does not hold for it.</param>
-    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such directory. <c>EINVAL</c>: it is no control group of version 2, or the root of all.</exception>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such directory.</exception>
+    /// <exception cref="ArgumentException">It is no control group of version 2, or the root of all.</exception>
     public NftRule MatchCgroup(string directory, NftOperator comparison = NftOperator.Equal)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -73,7 +74,7 @@ public sealed partial record NftRule
         for (string? at = path; at is not null && File.Exists(Path.Combine(at, "cgroup.controllers")); at = Path.GetDirectoryName(at))
             level++;
         if (level < 2)
-            throw new LinuxException("match", $"control group \"{path}\"", "NFT_MSG_NEWRULE", Errno.EINVAL, hint: level == 0 ? "It is no directory of control groups of version 2." : "The root of the control groups holds everything: no match is needed.");
+            throw new ArgumentException(level == 0 ? $"\"{path}\" is no control group of version 2: such a directory has a file cgroup.controllers." : $"\"{path}\" is the root of the control groups, which holds everything: no match is needed.", nameof(directory));
         FileSyscalls.Stat(group, out FileIdentity identity).ThrowIfError("match", $"control group \"{path}\"", "statx(2)");
         return Match(NftField.SocketCgroup(level - 1), (long)identity.Inode, comparison);
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Isolation.Linux;
 using Isolation.Net;
@@ -28,9 +29,13 @@ public class NetworkErrorTests
     [InlineData("a set that a rule uses is deleted")]
     [InlineData("a port is no port")]
     [InlineData("a destination of an egress policy is none")]
+    [InlineData("a filter is to match a directory that is no control group")]
+    [InlineData("a port is taken on the loopback of IPv6")]
+    [InlineData("a tunnel is to be set up on a kernel without WireGuard")]
     public void The_text_is_as_documented(string situation)
     {
         Host.NeedsRoot();
+        Assert.SkipWhen(situation.EndsWith("without WireGuard", StringComparison.Ordinal) && TestNetwork.HasLinkKind("wireguard"), "needs a kernel without WireGuard");
         using var network = new TestNetwork();
         Exception e = Assert.IsAssignableFrom<Exception>(Record.Exception(() => Provoke(situation, network)));
         // Older kernels say less, and name links otherwise.
@@ -105,6 +110,20 @@ public class NetworkErrorTests
                 break;
             case "a destination of an egress policy is none":
                 Containers.EgressRule.Parse("10.0.0.1/8");
+                break;
+            case "a filter is to match a directory that is no control group":
+                new NftRule(chain).MatchCgroup("/usr");
+                break;
+            case "a port is taken on the loopback of IPv6":
+                NetworkNamespace.Run(network.Namespace, () =>
+                {
+                    using var taken = new TcpListener(IPAddress.IPv6Loopback, 8080);
+                    taken.Start();
+                    Containers.LoopbackRelay.Listen([Containers.PublishedPort.Parse("8080:80")]);
+                });
+                break;
+            case "a tunnel is to be set up on a kernel without WireGuard":
+                WireguardSocket.Open(network.Namespace);
                 break;
         }
     }
