@@ -242,13 +242,13 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
             using var socket = new Socket(address.AddressFamily, port.Protocol == PortProtocol.Udp ? SocketType.Dgram : SocketType.Stream, port.Protocol == PortProtocol.Udp ? ProtocolType.Udp : ProtocolType.Tcp);
             socket.Bind(new IPEndPoint(address, number));
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AddressNotAvailable)
+        catch (SocketException e)
         {
-            throw Taken(port, e.SocketErrorCode == SocketError.AddressNotAvailable ? "The host has no such address." : "A program of the host listens there.", e.SocketErrorCode == SocketError.AddressNotAvailable ? Errno.EADDRNOTAVAIL : Errno.EADDRINUSE);
+            throw LoopbackRelay.Refused(port, e, "A program of the host listens there.");
         }
     }
 
-    private static LinuxException Taken(PublishedPort port, string hint, Errno errno = Errno.EADDRINUSE) => new("publish port", port.ToString(), "bind(2)", errno, hint: hint);
+    private static LinuxException Taken(PublishedPort port, string hint) => new("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: hint);
 
     internal static PhysicalAddress MakeHardwareAddress(IPAddress address) => new([0x02, 0x42, .. address.GetAddressBytes()]);
 }

@@ -76,33 +76,40 @@ internal sealed class LoopbackRelay : IDisposable
 
     private Socket? Bind(PublishedPort port, int offset)
     {
-        Socket socket;
+        Socket? socket = null;
         try
         {
             socket = Open(AddressFamily.InterNetworkV6, port.Protocol);
-        }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressFamilyNotSupported)
-        {
-            return null; // a host without IPv6: there is no ::1
-        }
-
-        try
-        {
             socket.DualMode = false;
             socket.Bind(new IPEndPoint(IPAddress.IPv6Loopback, port.HostPort + offset));
             if (port.Protocol == PortProtocol.Tcp)
                 socket.Listen(Backlog);
             return socket;
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable)
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported)
         {
+            // a host without IPv6: there is no ::1
             Close(socket);
             return null;
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        catch (SocketException e)
         {
-            throw new LinuxException("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: "A program of the host listens there, on ::1.");
+            throw Refused(port, e, "A program of the host listens there, on ::1.");
         }
+    }
+
+    /// <summary>What to say of a port that cannot be had.</summary>
+    internal static LinuxException Refused(PublishedPort port, SocketException e, string taken)
+    {
+        (Errno errno, string hint) = e.SocketErrorCode switch
+        {
+            SocketError.AddressAlreadyInUse => (Errno.EADDRINUSE, taken),
+            SocketError.AddressNotAvailable => (Errno.EADDRNOTAVAIL, "The host has no such address."),
+            SocketError.AccessDenied => (Errno.EACCES, "Ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE."),
+            SocketError.TooManyOpenSockets => (Errno.EMFILE, "Each port takes a descriptor of this process: raise its limit (RLIMIT_NOFILE), or publish fewer."),
+            _ => (Errno.EIO, e.Message),
+        };
+        return new LinuxException("publish port", port.ToString(), "bind(2)", errno, hint: hint);
     }
 
     private async Task AcceptAsync(Socket listener, IPEndPoint target)

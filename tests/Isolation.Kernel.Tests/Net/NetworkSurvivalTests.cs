@@ -56,6 +56,7 @@ public class NetworkSurvivalTests
     public void A_damaged_lease_and_a_full_disk_are_told_and_nothing_is_half_made()
     {
         Testing.Host.NeedsRoot();
+        Assert.SkipWhen(TestNetwork.IsEmulated, "takes too long in the emulated machine");
         using var host = new NetworkHost();
         using NetworkHost.Running a = host.StartReady(["--network", "web"], "echo ready; sleep 60");
         string lease = Directory.GetFiles(host.StateDirectory, "*.lease", SearchOption.AllDirectories).Single();
