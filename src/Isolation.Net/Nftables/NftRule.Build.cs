@@ -3,7 +3,6 @@ using System.Net;
 using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
-using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
@@ -58,25 +57,19 @@ public sealed partial record NftRule
     }
 
     /// <summary>Goes on only for packets of sockets that processes of a control group, or of groups below it, have made: <c>socket cgroupv2</c>. Since Linux 5.13.</summary>
-    /// <param name="directory">The control group's directory, in a mount of version 2. Its number is taken now: a group that is made again by the same name is another one.</param>
+    /// <param name="directory">The control group's directory, in a mount of version 2; a path below /sys/fs/cgroup where it does not begin with a slash. Its number is taken now: a group that is made again by the same name is another one.</param>
     /// <param name="comparison">Equal, or not. A process in a group nearer to the root than this one is neither: the rule does not hold for it.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such directory.</exception>
     /// <exception cref="ArgumentException">It is no control group of version 2, or the root of all.</exception>
     public NftRule MatchCgroup(string directory, NftOperator comparison = NftOperator.Equal)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        string path = Path.GetFullPath(directory);
-        SyscallResult opened = FileSyscalls.OpenAt(null, path, Fcntl.O_PATH);
-        opened.ThrowIfError("match", $"control group \"{path}\"", "openat(2)");
-        using var group = new LinuxHandle((int)opened.Value);
-        // Every group of version 2 has this file, and no other directory.
-        int level = 0;
-        for (string? at = path; at is not null && File.Exists(Path.Combine(at, "cgroup.controllers")); at = Path.GetDirectoryName(at))
-            level++;
-        if (level < 2)
-            throw new ArgumentException(level == 0 ? $"\"{path}\" is no control group of version 2: such a directory has a file cgroup.controllers." : $"\"{path}\" is the root of the control groups, which holds everything: no match is needed.", nameof(directory));
-        FileSyscalls.Stat(group, out FileIdentity identity).ThrowIfError("match", $"control group \"{path}\"", "statx(2)");
-        return Match(NftField.SocketCgroup(level - 1), (long)identity.Inode, comparison);
+        string path = NftCgroups.FullPath(directory);
+        NftCgroups.TryNumber(path, out ulong number).ThrowIfError("match", $"control group \"{path}\"", "openat(2)");
+        int level = NftCgroups.LevelOf(path);
+        if (level < 1)
+            throw new ArgumentException(level < 0 ? $"\"{path}\" is no control group of version 2: such a directory has a file cgroup.controllers." : $"\"{path}\" is the root of the control groups, which holds everything: no match is needed.", nameof(directory));
+        return Match(NftField.SocketCgroup(level), (long)number, comparison);
     }
 
     /// <summary>Goes on only where the values of fields are in a set, or not in it.</summary>

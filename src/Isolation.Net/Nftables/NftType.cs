@@ -31,6 +31,9 @@ public sealed class NftType
         Address,
         Hardware,
         Name,
+
+        /// <summary>A control group's number, in the machine's order.</summary>
+        Cgroup,
     }
 
     private NftType(uint id, string name, int length, Form form, params (string, ulong)[] names) => (Id, Name, Length, _form, _names) = (id, name, length, form, names);
@@ -94,8 +97,8 @@ public sealed class NftType
     /// <summary><c>fib_addrtype</c>: what an address is to this host.</summary>
     public static NftType AddressType { get; } = new(38, "fib_addrtype", 4, Form.HostNumber, ("unspec", 0), ("unicast", 1), ("local", 2), ("broadcast", 3), ("anycast", 4), ("multicast", 5), ("blackhole", 6), ("unreachable", 7), ("prohibit", 8));
 
-    /// <summary><c>cgroupsv2</c>: a control group, by its number.</summary>
-    public static NftType Cgroup { get; } = new(46, "cgroupsv2", 8, Form.HostNumber);
+    /// <summary><c>cgroupsv2</c>: a control group, by its path below /sys/fs/cgroup or its number.</summary>
+    public static NftType Cgroup { get; } = new(46, "cgroupsv2", 8, Form.Cgroup);
 
     private static readonly ImmutableArray<NftType> s_all =
     [
@@ -171,13 +174,15 @@ public sealed class NftType
                 return names.Length > 0 ? string.Join(',', names) : string.Create(CultureInfo.InvariantCulture, $"0x{bits:x}");
         }
 
-        ulong number = _form == Form.HostNumber ? (Length == 8 ? BinaryPrimitives.ReadUInt64LittleEndian(data.Bytes) : data.ToHostNumber()) : new NftData(data.Bytes[..Length]).ToNetworkNumber();
+        ulong number = _form is Form.HostNumber or Form.Cgroup ? (Length == 8 ? BinaryPrimitives.ReadUInt64LittleEndian(data.Bytes) : data.ToHostNumber()) : new NftData(data.Bytes[..Length]).ToNetworkNumber();
         foreach ((string name, ulong value) in _names)
         {
             if (value == number)
                 return name;
         }
 
+        if (_form == Form.Cgroup && NftCgroups.FindPath(number) is { } path)
+            return $"\"{path}\"";
         return ReferenceEquals(this, Mark) ? string.Create(CultureInfo.InvariantCulture, $"0x{number:x8}") : number.ToString(CultureInfo.InvariantCulture);
     }
 
@@ -207,6 +212,8 @@ public sealed class NftType
                 foreach (string part in text.Split(',', StringSplitOptions.TrimEntries))
                     bits |= Named(part) ?? throw Bad(value, $"\"{part}\" is none of {string.Join(", ", _names.Select(n => n.Name))}");
                 return Single(NftData.Host((uint)bits));
+            case Form.Cgroup when ParseNumber(text) is null:
+                return NftCgroups.TryNumber(NftCgroups.FullPath(text), out ulong group).IsError ? throw Bad(value, "there is no such control group below /sys/fs/cgroup") : Encode((long)group);
         }
 
         int hyphen = Named(text) is null ? text.IndexOf('-', StringComparison.Ordinal) : -1;

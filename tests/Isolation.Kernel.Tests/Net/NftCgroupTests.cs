@@ -70,5 +70,14 @@ public class NftCgroupTests
         network.Run("nft", "add", "rule", "inet", "t", "theirs", $"socket cgroupv2 level 2 \"{group["/sys/fs/cgroup/".Length..]}\" drop");
         NftRule theirs = nft.ReadTable(table.Family, table.Table)!.Chains.Single(c => c.Chain.Name == "theirs").Rules.Single();
         Assert.Equal(new NftRule(table.Family, table.Table, "theirs").MatchCgroup(group).Drop().Expressions, theirs.Expressions);
+        Assert.Equal(theirs.Expressions, new NftRule(table.Family, table.Table, "theirs").Match(NftField.SocketCgroup(2), group["/sys/fs/cgroup/".Length..]).Drop().Expressions);
+        // It is printed as nft prints it, and nft reads it.
+        string text = nft.ReadRuleset().ToString();
+        Assert.Contains($"socket cgroupv2 level 2 \"{group["/sys/fs/cgroup/".Length..]}\" drop", text);
+        Assert.Equal(network.Run("nft", "list", "ruleset").TrimEnd(), text.TrimEnd());
+        using var file = new TemporaryDirectory();
+        using var other = new TestNetwork();
+        other.Run("nft", "-f", file.Write("rules", text));
+        Assert.Contains("there is no such control group below /sys/fs/cgroup", Assert.Throws<FormatException>(() => new NftRule(table.Family, table.Table, "c").Match(NftField.SocketCgroup(2), "no/such")).Message);
     }
 }
