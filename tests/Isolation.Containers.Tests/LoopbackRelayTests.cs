@@ -107,6 +107,22 @@ public class LoopbackRelayTests
     }
 
     [Fact]
+    public async Task Who_listens_on_one_family_only_is_found()
+    {
+        ushort port = FreePort(Tcp);
+        using Socket server = Tcp();
+        server.DualMode = false;
+        server.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
+        server.Listen();
+        using LoopbackRelay relay = LoopbackRelay.Listen([new PublishedPort(port, (ushort)PortOf(server))])!;
+        relay.Start(IPAddress.Loopback, IPAddress.IPv6Loopback);
+        using Socket client = await ConnectAsync(port);
+        using Socket accepted = await server.AcceptAsync(Patience);
+        await accepted.SendAsync("x"u8.ToArray(), Patience);
+        Assert.Equal(1, await client.ReceiveAsync(new byte[1].AsMemory(), Patience));
+    }
+
+    [Fact]
     public async Task Its_end_is_the_end_of_all_connections_and_of_the_port()
     {
         (LoopbackRelay relay, ushort port, Socket server) = Start(PortProtocol.Tcp);

@@ -75,7 +75,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         _lease = owned;
         new BridgeSetup(Network).Publish(owned);
         BridgeSetup.ForgetDatagrams(owned, host);
-        _relay?.Start(owned.AddressV6 ?? owned.Address);
+        _relay?.Start(owned.AddressV6 is { } v6Address ? [owned.Address, v6Address] : [owned.Address]);
     }
 
     internal override void Release()

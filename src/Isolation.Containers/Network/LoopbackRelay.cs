@@ -52,13 +52,13 @@ internal sealed class LoopbackRelay : IDisposable
     }
 
     /// <summary>Begins to carry.</summary>
-    /// <param name="target">The container's address.</param>
-    internal void Start(IPAddress target)
+    /// <param name="targets">The container's addresses. Connections are made to the first where somebody listens, datagrams are sent to the first: many programs listen on one family only.</param>
+    internal void Start(params IEnumerable<IPAddress> targets)
     {
         foreach ((Socket listener, PublishedPort port, int offset) in _listeners)
         {
-            var end = new IPEndPoint(target, port.ContainerPort + offset);
-            _ = port.Protocol == PortProtocol.Tcp ? AcceptAsync(listener, end) : ReceiveAsync(listener, end);
+            IPEndPoint[] ends = [.. targets.Select(t => new IPEndPoint(t, port.ContainerPort + offset))];
+            _ = port.Protocol == PortProtocol.Tcp ? AcceptAsync(listener, ends) : ReceiveAsync(listener, ends[0]);
         }
     }
 
@@ -112,28 +112,27 @@ internal sealed class LoopbackRelay : IDisposable
         return new LinuxException("publish port", port.ToString(), "bind(2)", errno, hint: hint);
     }
 
-    private async Task AcceptAsync(Socket listener, IPEndPoint target)
+    private async Task AcceptAsync(Socket listener, IPEndPoint[] targets)
     {
         while (await TryAsync(() => listener.AcceptAsync()).ConfigureAwait(false) is { } accepted)
         {
             if (accepted.Result is { } client && Keep(client))
-                _ = CarryAsync(client, target);
+                _ = CarryAsync(client, targets);
         }
     }
 
-    private async Task CarryAsync(Socket client, IPEndPoint target)
+    private async Task CarryAsync(Socket client, IPEndPoint[] targets)
     {
         Socket? server = null;
-        try
+        foreach (IPEndPoint target in targets)
         {
-            server = Open(target.AddressFamily, PortProtocol.Tcp);
-            await server.ConnectAsync(target).ConfigureAwait(false);
-            (client.NoDelay, server.NoDelay) = (true, true);
+            if ((server = await ConnectAsync(target).ConfigureAwait(false)) is not null)
+                break;
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+
+        if (server is null)
         {
-            // Nobody listens in the container.
-            Break(client, server);
+            Break(client);
             return;
         }
 
@@ -142,12 +141,30 @@ internal sealed class LoopbackRelay : IDisposable
         Close(server);
     }
 
+    /// <summary>Connects to the container; null where nobody listens there.</summary>
+    private async Task<Socket?> ConnectAsync(IPEndPoint target)
+    {
+        Socket? server = null;
+        try
+        {
+            server = Open(target.AddressFamily, PortProtocol.Tcp);
+            await server.ConnectAsync(target).ConfigureAwait(false);
+            return server;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            Close(server);
+            return null;
+        }
+    }
+
     /// <summary>Carries one direction until it ends, which the receiver is told; one that breaks ends both.</summary>
     private async Task PumpAsync(Socket from, Socket to)
     {
         var buffer = new byte[BufferSize];
         try
         {
+            to.NoDelay = true;
             int count;
             while ((count = await from.ReceiveAsync(buffer.AsMemory()).ConfigureAwait(false)) > 0)
             {

@@ -269,7 +269,7 @@ public class ContainerNetworkTests
         foreach (string network in new[] { "web", "old" })
         {
             using NetworkHost.Running a = host.StartReady(["--network", network, "-p", "8080:80", "-p", "[::1]:9090:80", "-p", "5000:6000/udp"],
-                "socat TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP6-LISTEN:6000,fork,ipv6only=0 SYSTEM:'echo udp' & sleep 0.5; echo ready; wait");
+                "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP4-LISTEN:6000,fork SYSTEM:'echo udp' & sleep 0.5; echo ready; wait");
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:9090"));
