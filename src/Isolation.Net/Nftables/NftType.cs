@@ -213,7 +213,8 @@ public sealed class NftType
                     bits |= Named(part) ?? throw Bad(value, $"\"{part}\" is none of {string.Join(", ", _names.Select(n => n.Name))}");
                 return Single(NftData.Host((uint)bits));
             case Form.Cgroup when ParseNumber(text) is null:
-                return NftCgroups.TryNumber(NftCgroups.FullPath(text), out ulong group).IsError ? throw Bad(value, "there is no such control group below /sys/fs/cgroup") : Encode((long)group);
+                string path = NftCgroups.FullPath(text);
+                return NftCgroups.LevelOf(path) < 0 || NftCgroups.TryNumber(path, out ulong group).IsError ? throw Bad(value, "there is no such control group of version 2 below /sys/fs/cgroup") : Encode((long)group);
         }
 
         int hyphen = Named(text) is null ? text.IndexOf('-', StringComparison.Ordinal) : -1;
