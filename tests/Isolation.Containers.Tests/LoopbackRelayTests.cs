@@ -190,6 +190,24 @@ public class LoopbackRelayTests
     }
 
     [Fact]
+    public async Task No_more_clients_are_remembered_than_there_may_be()
+    {
+        (LoopbackRelay relay, ushort port, Socket server) = Start(PortProtocol.Udp);
+        using LoopbackRelay _ = relay;
+        using Socket __ = server;
+        var buffer = new byte[10];
+        for (int i = 0; i < LoopbackRelay.MaxClients + 20; i++)
+        {
+            using Socket client = Udp();
+            await client.SendToAsync(new byte[] { 1 }, new IPEndPoint(IPAddress.IPv6Loopback, port), Patience);
+            Assert.Equal(1, await server.ReceiveAsync(buffer.AsMemory(), Patience));
+        }
+
+        // Its own, and one for each client; a number that a socket has again is the same client.
+        Assert.InRange(relay.OpenSockets, LoopbackRelay.MaxClients - 100, LoopbackRelay.MaxClients + 1);
+    }
+
+    [Fact]
     public void A_port_that_a_program_has_is_told()
     {
         ushort port = FreePort(Tcp);

@@ -74,7 +74,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
             state.WriteLease(owned);
         _lease = owned;
         new BridgeSetup(Network).Publish(owned);
-        BridgeSetup.ForgetDatagrams(owned, host);
+        BridgeSetup.ForgetDatagrams([owned], host);
         _relay?.Start(owned.AddressV6 is { } v6Address ? [owned.Address, v6Address] : [owned.Address]);
     }
 
@@ -106,12 +106,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         state.DropStray();
         foreach (BridgeNetwork network in state.ReadNetworks().ToArray())
         {
-            var dropped = new List<NetworkLease>();
-            state.DropDead(network.Name, lease =>
-            {
-                Drop(lease, route);
-                dropped.Add(lease);
-            });
+            List<NetworkLease> dropped = state.DropDead(network.Name, lease => Drop(lease, route));
             if (dropped.Count > 0 || (network.Name != keep && state.ReadLeases(network.Name).IsEmpty))
                 Settle(state, route, network, dropped);
         }
@@ -134,8 +129,7 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
             state.WriteHosts(network.Name);
         }
 
-        foreach (NetworkLease lease in gone)
-            BridgeSetup.ForgetDatagrams(lease, route);
+        BridgeSetup.ForgetDatagrams(gone, route);
     }
 
     // Gone with the container's network namespace, but for a moment, or where that was never reached.

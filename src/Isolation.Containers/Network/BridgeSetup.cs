@@ -77,13 +77,14 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         nft.Execute(batch);
     }
 
-    /// <summary>Forgets the tracked datagrams of a container's ports. A client that goes on sending from one port would else be led where the port led before, for as long as it goes on:
+    /// <summary>Forgets the tracked datagrams of containers' ports. A client that goes on sending from one port would else be led where the port led before, for as long as it goes on:
     /// past a container that has just begun, or to one that is gone and whose address another may have.</summary>
-    internal static void ForgetDatagrams(NetworkLease lease, RouteSocket route)
+    internal static void ForgetDatagrams(IEnumerable<NetworkLease> leases, RouteSocket route)
     {
-        PublishedPort[] ports = [.. lease.Ports.Where(p => p.Protocol == PortProtocol.Udp)];
-        if (ports.Length == 0)
+        NetworkLease[] concerned = [.. leases.Where(l => l.Ports.Any(p => p.Protocol == PortProtocol.Udp))];
+        if (concerned.Length == 0)
             return;
+        PublishedPort[] ports = [.. concerned.SelectMany(l => l.Ports).Where(p => p.Protocol == PortProtocol.Udp)];
         var local = route.ReadAddresses().Select(a => a.Local).ToHashSet();
         using ConntrackSocket conntrack = ConntrackSocket.Open();
         try
@@ -96,7 +97,7 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             // A kernel that cannot tell of them, or has too many: they end when the client pauses. No reason to have no container.
         }
 
-        bool IsLedTo(ConntrackEntry entry) => entry.Reply.Source.Equals(lease.Address) || entry.Reply.Source.Equals(lease.AddressV6);
+        bool IsLedTo(ConntrackEntry entry) => concerned.Any(l => entry.Reply.Source.Equals(l.Address) || entry.Reply.Source.Equals(l.AddressV6));
 
         // From before the port led anywhere.
         bool IsForThisHost(ConntrackEntry entry) => !entry.Status.HasFlag(ConntrackStatus.DestinationNat)

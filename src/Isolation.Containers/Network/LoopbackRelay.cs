@@ -9,7 +9,10 @@ namespace Isolation.Containers;
 /// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target. It ends with this process, also where the container outlives it.</remarks>
 internal sealed class LoopbackRelay : IDisposable
 {
-    private const int Backlog = 512, BufferSize = 1 << 16, MaxClients = 1024;
+    private const int Backlog = 512, BufferSize = 1 << 16;
+
+    /// <summary>The most clients of a UDP port that are remembered.</summary>
+    internal const int MaxClients = 1024;
 
     // What the kernel takes for UDP with answers: nf_conntrack_udp_timeout_stream.
     private static readonly TimeSpan s_datagramPatience = TimeSpan.FromMinutes(2);
@@ -20,6 +23,16 @@ internal sealed class LoopbackRelay : IDisposable
 
     private LoopbackRelay()
     {
+    }
+
+    /// <summary>How many sockets it holds.</summary>
+    internal int OpenSockets
+    {
+        get
+        {
+            lock (_open)
+                return _open.Count;
+        }
     }
 
     /// <summary>Listens at the ports that lead to a container from every address, or from ::1.</summary>

@@ -113,14 +113,17 @@ internal sealed class NetworkState : IDisposable
         }
     }
 
-    /// <summary>Takes away from a network what belonged to processes that are gone.</summary>
-    internal void DropDead(string network, Action<NetworkLease> dropped)
+    /// <summary>Takes away from a network what belonged to processes that are gone, and returns it.</summary>
+    internal List<NetworkLease> DropDead(string network, Action<NetworkLease> drop)
     {
-        foreach (NetworkLease lease in ReadLeases(network).Where(l => !l.IsAlive))
+        List<NetworkLease> dead = [.. ReadLeases(network).Where(l => !l.IsAlive)];
+        foreach (NetworkLease lease in dead)
         {
-            dropped(lease);
+            drop(lease);
             DeleteLease(lease);
         }
+
+        return dead;
     }
 
     /// <summary>Removes files that processes which were killed between two of them have left.</summary>

@@ -31,6 +31,10 @@ internal static class MessageNames
                     return $"RTM_{s_verbs[type - first]}{name}";
             }
         }
+        else if (protocol == NetlinkProtocol.Generic)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"generic netlink message {type}");
+        }
         else if (type >> 8 == Nfnetlink.NFNL_SUBSYS_NFTABLES)
         {
             int message = type & 0xff;
@@ -52,7 +56,7 @@ internal static class MessageNames
         return string.Create(CultureInfo.InvariantCulture, $"netlink message {type}");
     }
 
-    /// <summary>The name of a command of generic netlink: of the controller, or of WireGuard.</summary>
-    internal static string OfGeneric(ReadOnlySpan<byte> request) => NetlinkSocket.TypeOf(request) == Genetlink.GENL_ID_CTRL ? "CTRL_CMD_GETFAMILY"
+    /// <summary>The name of a command of WireGuard, or of the one that finds its number.</summary>
+    internal static string OfWireguard(ReadOnlySpan<byte> request) => NetlinkSocket.TypeOf(request) == Genetlink.GENL_ID_CTRL ? "CTRL_CMD_GETFAMILY"
         : request[NetlinkWriter.HeaderLength] == WireguardAbi.WG_CMD_GET_DEVICE ? "WG_CMD_GET_DEVICE" : "WG_CMD_SET_DEVICE";
 }

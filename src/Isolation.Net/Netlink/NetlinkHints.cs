@@ -24,12 +24,18 @@ internal static class NetlinkHints
             "This kernel has no such queueing discipline, filter or action, or its parent is not there: load its module, or use a kernel built with it.",
         Errno.EINVAL or Errno.EOPNOTSUPP when protocol == NetlinkProtocol.Netfilter && type >> 8 == NfConntrack.NFNL_SUBSYS_CTNETLINK =>
             "This kernel tracks no connections, or cannot tell of them: load nf_conntrack_netlink, or use a kernel built with CONFIG_NF_CT_NETLINK.",
-        Errno.ENOENT when protocol == NetlinkProtocol.Generic => "This kernel has no WireGuard: load the module wireguard, or use a kernel with CONFIG_WIREGUARD.",
-        Errno.ENODEV when protocol == NetlinkProtocol.Generic => "There is no such link in that network namespace.",
-        Errno.EOPNOTSUPP when protocol == NetlinkProtocol.Generic => "That link is none of WireGuard.",
-        Errno.EADDRINUSE when protocol == NetlinkProtocol.Generic => "Something listens at that port already, in the network namespace where the link was made.",
         Errno.ENOENT when protocol == NetlinkProtocol.Netfilter => "There is no such table, chain, set, rule or element, or this kernel has no such expression.",
         Errno.EBUSY when protocol == NetlinkProtocol.Netfilter => "It is still in use: by a rule, or by an element of a map.",
+        _ => null,
+    };
+
+    internal static string? OfWireguard(Errno errno) => errno switch
+    {
+        Errno.ENOENT => "This kernel has no WireGuard: load the module wireguard, or use a kernel with CONFIG_WIREGUARD.",
+        Errno.ENODEV => "There is no such link in that network namespace.",
+        Errno.EOPNOTSUPP => "That link is none of WireGuard.",
+        Errno.EADDRINUSE => "Something listens at that port already, in the network namespace where the link was made.",
+        Errno.EPERM => "It needs CAP_NET_ADMIN in the user namespace that owns the network namespace.",
         _ => null,
     };
 }

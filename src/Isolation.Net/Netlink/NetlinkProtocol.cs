@@ -9,7 +9,7 @@ public enum NetlinkProtocol
     /// <summary><c>NETLINK_NETFILTER</c>: nf_tables, tracked connections.</summary>
     Netfilter = 12,
 
-    /// <summary><c>NETLINK_GENERIC</c>: families that are numbered as they are registered; here WireGuard.</summary>
+    /// <summary><c>NETLINK_GENERIC</c>: families that are numbered as they are registered, such as WireGuard.</summary>
     Generic = 16,
 }
 

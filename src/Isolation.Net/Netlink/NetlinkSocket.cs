@@ -217,7 +217,12 @@ public sealed partial class NetlinkSocket : IDisposable
 
     internal static uint SequenceOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt32LittleEndian(message[NetlinkWriter.SequenceOffset..]);
 
-    internal string NameOf(ReadOnlySpan<byte> request) => Protocol == NetlinkProtocol.Generic ? MessageNames.OfGeneric(request) : MessageNames.Of(Protocol, TypeOf(request));
+    /// <summary>Whether a socket of generic netlink is WireGuard's: what its errors mean depends on the family.</summary>
+    internal bool IsWireguard { get; set; }
+
+    internal string NameOf(ReadOnlySpan<byte> request) => IsWireguard ? MessageNames.OfWireguard(request) : MessageNames.Of(Protocol, TypeOf(request));
+
+    private string? HintOf(ReadOnlySpan<byte> request, Errno errno, ExtendedAck ack) => IsWireguard ? NetlinkHints.OfWireguard(errno) : NetlinkHints.Of(Protocol, TypeOf(request), errno, ack);
 
     internal void Send(ReadOnlySpan<byte> messages, string action, object subject)
     {
@@ -292,7 +297,7 @@ public sealed partial class NetlinkSocket : IDisposable
     private NetlinkException Refused(ReadOnlySpan<byte> message, ReadOnlySpan<byte> request, string action, object subject)
     {
         (Errno errno, ExtendedAck ack) = ExtendedAck.Read(message[NetlinkWriter.HeaderLength..], FlagsOf(message), request, Protocol);
-        return new NetlinkException(action, subject.ToString()!, NameOf(request), errno, ack, NetlinkHints.Of(Protocol, TypeOf(request), errno, ack));
+        return new NetlinkException(action, subject.ToString()!, NameOf(request), errno, ack, HintOf(request, errno, ack));
     }
 
     private bool ReadDump<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state, NetlinkMessageReader<TState> reader, ref bool interrupted)
@@ -310,7 +315,7 @@ public sealed partial class NetlinkSocket : IDisposable
                 case Netlink.NLMSG_DONE:
                     // Its payload is an error number, and what the kernel says of it.
                     if (payload.Length >= 4 && ExtendedAck.ReadErrno(payload) is not Errno.None and Errno errno)
-                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default, NetlinkHints.Of(Protocol, TypeOf(request), errno, default));
+                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default, HintOf(request, errno, default));
                     return true;
                 case Netlink.NLMSG_ERROR:
                     if (ExtendedAck.ReadErrno(payload) != Errno.None)

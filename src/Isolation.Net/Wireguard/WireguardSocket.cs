@@ -24,6 +24,7 @@ public sealed class WireguardSocket : IDisposable
     internal WireguardSocket(NetlinkSocket socket)
     {
         _socket = socket;
+        _socket.IsWireguard = true;
         _family = FindFamily();
     }
 

@@ -138,7 +138,7 @@ public class ContainerNetworkTests
         Assert.Equal((0, 2), (code, lines.Count(l => l.StartsWith("open from"))));
         Assert.DoesNotContain(lines, l => l.StartsWith("closed from") || l.StartsWith("other from"));
         // The program sees the addresses that are allowed, whatever a name server would say, and those of no other name.
-        Assert.Equal([$"{NetworkHost.WorldAddress} world.test", $"{NetworkHost.WorldV6} world.test"], lines[^2..].Order());
+        Assert.Equal([$"{NetworkHost.WorldAddress} world.test", $"{NetworkHost.WorldV6} world.test"], lines.Where(l => l.EndsWith(".test", StringComparison.Ordinal)).Order());
         (code, output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "nowhere.test:443", "--", "true").WaitForEnd();
         Assert.Equal(125, code);
         Assert.Contains("\"nowhere.test\" for the egress policy", output);
@@ -204,7 +204,9 @@ public class ContainerNetworkTests
         Testing.Host.NeedsRoot();
         using var host = new NetworkHost();
         var settings = new NetworkSysctls(host.Host.Namespace);
-        Assert.Equal(("1", "0"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.Read("net.ipv6.conf.all.forwarding")));
+        // As on a host that is no router yet.
+        settings.Write("net.ipv6.conf.all.forwarding", "0");
+        settings.WriteOfLink("up0", "ipv6", "accept_ra", "1");
         using NetworkHost.Running container = host.StartReady(["--network", "web"], "echo ready; sleep 600");
         Assert.Equal(("2", "0", "1"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.ReadOfLink("iso-web", "ipv6", "accept_ra"), settings.Read("net.ipv6.conf.all.forwarding")));
     }

@@ -94,6 +94,10 @@ public class LinkAgreementTests
         network.Route.Change(new LinkGroup(7) { Up = true, Mtu = 1400 });
         Assert.Equal(["in0", "in1", "in2"], network.Json("ip", "-json", "link", "show", "group", "7", "up").EnumerateArray().Where(l => l.TryGetProperty("ifname", out _)).Select(l => l.GetProperty("ifname").GetString()).Order());
         Assert.Equal([1400, 1400, 1400, 1500, 1500, 1500], network.Route.ReadLinks().Where(l => l is VethLink).OrderBy(l => l.Name).Select(l => l.Mtu));
+        network.Route.Add(new BridgeLink { Name = "br0" });
+        int bridge = network.Route.GetLink("br0").Index;
+        network.Route.Change(new LinkGroup(7) { Master = bridge });
+        Assert.Equal(["in0", "in1", "in2"], network.Route.ReadLinks().Where(l => l.Master == bridge).Select(l => l.Name).Order());
         network.Route.Change(new Link { Name = "in0", Group = 0 });
         network.Route.Delete(new LinkGroup(7));
         Assert.Equal(["in0", "out0"], network.Route.ReadLinks().Where(l => l is VethLink).Select(l => l.Name).Order());
