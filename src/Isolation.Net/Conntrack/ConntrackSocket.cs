@@ -74,8 +74,7 @@ public sealed class ConntrackSocket : IDisposable
 
     private void Begin(ushort type, byte family)
     {
-        Span<byte> header = [family, 0, 0, 0];
         _writer.Clear();
-        _writer.Begin((ushort)(NfConntrack.NFNL_SUBSYS_CTNETLINK << 8 | type), 0, header);
+        _writer.BeginNetfilter(NfConntrack.NFNL_SUBSYS_CTNETLINK, type, 0, family);
     }
 }

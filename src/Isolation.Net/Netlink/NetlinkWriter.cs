@@ -54,6 +54,14 @@ public sealed class NetlinkWriter
         header.CopyTo(Reserve(Align(header.Length)));
     }
 
+    /// <summary>Begins a message of netfilter: of nf_tables, or about tracked connections.</summary>
+    internal void BeginNetfilter(ushort subsystem, ushort type, ushort flags, byte family)
+    {
+        // struct nfgenmsg { u8 family, version; be16 res_id; }
+        Span<byte> header = [family, 0, 0, 0];
+        Begin((ushort)(subsystem << 8 | type), flags, header);
+    }
+
     /// <summary>Ends the message.</summary>
     /// <exception cref="InvalidOperationException">No message was begun.</exception>
     public void End()

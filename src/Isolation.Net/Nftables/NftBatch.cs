@@ -144,9 +144,7 @@ public sealed class NftBatch
 
     private NftBatch Message(string action, string noun, Func<string> subject, ushort type, ushort flags, NftFamily family, Action<NetlinkWriter> write)
     {
-        // struct nfgenmsg { u8 family, version; be16 res_id; }
-        Span<byte> header = [(byte)family, 0, 0, 0];
-        _writer.Begin((ushort)(Nfnetlink.NFNL_SUBSYS_NFTABLES << 8 | type), flags, header);
+        _writer.BeginNetfilter(Nfnetlink.NFNL_SUBSYS_NFTABLES, type, flags, (byte)family);
         try
         {
             write(_writer);

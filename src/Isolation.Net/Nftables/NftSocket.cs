@@ -142,9 +142,8 @@ public sealed class NftSocket : IDisposable
 
     private void Begin(ushort type, NftFamily? family)
     {
-        Span<byte> header = [(byte)(family ?? 0), 0, 0, 0];
         _writer.Clear();
-        _writer.Begin((ushort)(Nfnetlink.NFNL_SUBSYS_NFTABLES << 8 | type), 0, header);
+        _writer.BeginNetfilter(Nfnetlink.NFNL_SUBSYS_NFTABLES, type, 0, (byte)(family ?? 0));
     }
 
     private static NetlinkException? Failure(NftBatch batch, int index, ReadOnlySpan<byte> message, ReadOnlySpan<byte> messages)
