@@ -19,7 +19,7 @@ internal static unsafe class FileSyscalls
         fixed (byte* name = new CString(path).Bytes)
         {
             nuint at = directory is null ? unchecked((nuint)(nint)Fcntl.AT_FDCWD) : RawSyscall.Word(directory);
-            return RawSyscall.Invoke(Syscall.openat, at, (nuint)name, flags | Fcntl.O_CLOEXEC, mode);
+            return RawSyscall.InvokeRestarting(Syscall.openat, at, (nuint)name, flags | Fcntl.O_CLOEXEC, mode);
         }
     }
 
@@ -31,7 +31,7 @@ internal static unsafe class FileSyscalls
         how[1] = mode;
         how[2] = resolve;
         fixed (byte* name = new CString(path).Bytes)
-            return RawSyscall.Invoke(Syscall.openat2, RawSyscall.Word(directory), (nuint)name, (nuint)how, OpenAt2Abi.open_how_size);
+            return RawSyscall.InvokeRestarting(Syscall.openat2, RawSyscall.Word(directory), (nuint)name, (nuint)how, OpenAt2Abi.open_how_size);
     }
 
     internal static SyscallResult MkdirAt(LinuxHandle directory, string name, uint mode)
@@ -81,7 +81,7 @@ internal static unsafe class FileSyscalls
     internal static SyscallResult EventFd() => RawSyscall.Invoke(Syscall.eventfd2, 0, Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK);
 
     internal static SyscallResult Ioctl(LinuxHandle file, uint request, nuint argument) =>
-        RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(file), request, argument);
+        RawSyscall.InvokeRestarting(Syscall.ioctl, RawSyscall.Word(file), request, argument);
 
     /// <summary>The device and inode of an open file, and its mode and owner.</summary>
     internal static SyscallResult Stat(LinuxHandle file, out FileIdentity identity)

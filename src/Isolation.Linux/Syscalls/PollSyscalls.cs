@@ -10,7 +10,8 @@ internal static unsafe class PollSyscalls
         pollfd request = new() { fd = handle.Descriptor, events = POLLIN };
         long* zero = stackalloc long[2];
         zero[0] = zero[1] = 0;
-        SyscallResult result = RawSyscall.Invoke(Syscall.ppoll, (nuint)(&request), 1, (nuint)zero, 0, 8);
+        // A signal that arrives meanwhile interrupts even a call that does not wait.
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.ppoll, (nuint)(&request), 1, (nuint)zero, 0, 8);
         result.ThrowIfError("poll", handle.ToString()!, "ppoll(2)");
         return result.Value > 0;
     }
@@ -29,12 +30,7 @@ internal static unsafe class PollSyscalls
     internal static void WaitForHangUp(LinuxHandle pipe)
     {
         pollfd request = new() { fd = pipe.Descriptor };
-        SyscallResult result;
-        do
-        {
-            result = RawSyscall.Invoke(Syscall.ppoll, (nuint)(&request), 1, 0, 0, 8);
-        }
-        while (result.Errno == Errno.EINTR);
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.ppoll, (nuint)(&request), 1, 0, 0, 8);
         result.ThrowIfError("poll", pipe.ToString()!, "ppoll(2)");
     }
 

@@ -8,12 +8,13 @@ internal static unsafe class SeccompSyscalls
     /// <summary>Room for <c>struct seccomp_notif</c>, 80 bytes, which later kernels may extend.</summary>
     internal const int NotificationSize = 256;
 
-    /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended meanwhile.</summary>
+    /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended meanwhile.
+    /// <c>EINTR</c>: this thread got a signal; to wait again could be to wait for a caller that has ended.</summary>
     internal static SyscallResult Receive(LinuxHandle listener, Span<byte> notification)
     {
         notification.Clear(); // the kernel insists
         fixed (byte* pointer = notification)
-            return FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
+            return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
     }
 
     /// <summary>Answers a call.</summary>
@@ -36,7 +37,7 @@ internal static unsafe class SeccompSyscalls
         // struct seccomp_notif_addfd { u64 id; u32 flags, srcfd, newfd, newfd_flags; }
         ulong* request = stackalloc ulong[3];
         (request[0], request[1], request[2]) = (id, flags | ((ulong)(uint)source << 32), target | ((ulong)descriptorFlags << 32));
-        return RawSyscall.InvokeRestarting(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_ADDFD, (nuint)request);
+        return FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_ADDFD, (nuint)request);
     }
 
     /// <summary>Wakes the caller on this processor: faster where both take turns. Since Linux 6.6; without effect before.</summary>
@@ -55,7 +56,7 @@ internal static unsafe class SeccompSyscalls
     internal static SyscallResult Connect(LinuxHandle socket, ReadOnlySpan<byte> address)
     {
         fixed (byte* pointer = address)
-            return RawSyscall.Invoke(Syscall.connect, RawSyscall.Word(socket), (nuint)pointer, (nuint)address.Length);
+            return RawSyscall.InvokeRestarting(Syscall.connect, RawSyscall.Word(socket), (nuint)pointer, (nuint)address.Length);
     }
 
     private static SyscallResult Transfer(Syscall call, int processId, ulong address, ReadOnlySpan<byte> buffer)
