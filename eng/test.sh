@@ -21,14 +21,18 @@ fi
 dpkg -s passt >/dev/null 2>&1 || "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends passt >/dev/null 2>&1 || echo "The package passt could not be installed."
 
 passed=0 failed=0 skipped=0
-log=$(mktemp); trap 'rm -rf "$log" "${copy:-}"' EXIT
-count() { # adds up the summaries of a log; a run that ends badly without a failed test counts as one failure
+log=$(mktemp) failures=$(mktemp); trap 'rm -rf "$log" "$failures" "${copy:-}"' EXIT
+count() { # adds up the summaries of a log and keeps its failures; a run that ends badly without a failed test counts as one
   local p f s
   read -r p f s < <(awk '/^ +succeeded: [0-9]+$/ {p+=$2} /^ +failed: [0-9]+$/ {f+=$2} /^ +skipped: [0-9]+$/ {s+=$2} END {print p+0, f+0, s+0}' "$log")
-  [ "$1" = 0 ] || [ "$f" -gt 0 ] || f=1
+  [ "$1" = 0 ] || [ "$f" -gt 0 ] || { f=1; echo "A run of tests ended with code $1 and no failed test; its last lines:" >> "$failures"; tail -15 "$log" >> "$failures"; }
+  awk '/^failed / {n=12} n-- > 0 {print substr($0, 1, 400)}' "$log" >> "$failures"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
-finish() { echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; exit; }
+finish() { # says what failed again, at the end, where it is found
+  [ ! -s "$failures" ] || { echo "== failed"; cat "$failures"; }
+  echo "$passed passed, $failed failed, $skipped skipped"; [ "$failed" = 0 ]; exit
+}
 
 echo "== build"
 if ! dotnet build Isolation.sln --configuration Release --nologo -v quiet; then failed=1; finish; fi

@@ -7,13 +7,13 @@ namespace Isolation.Containers;
 /// <summary>The containers of this host that have a control group where this process's would be: found by name, whoever started them.</summary>
 public static class RunningContainers
 {
-    /// <summary>Their names: given, or made up.</summary>
+    /// <summary>Their names: given, or made up. A control group that was left without processes is none of them.</summary>
     public static ImmutableArray<string> ReadNames()
     {
         if (HostFacts.Current.Cgroups is { Obstacle: not null })
             return [];
         using Cgroup parent = CgroupParent.Open(HostFacts.Current.Cgroups);
-        return [.. parent.ReadChildNames().Where(n => n.StartsWith(CgroupName.Prefix, StringComparison.Ordinal) && n != CgroupFacts.OwnLeaf).Select(n => n[CgroupName.Prefix.Length..])];
+        return [.. parent.ReadChildNames().Where(n => n.StartsWith(CgroupName.Prefix, StringComparison.Ordinal) && n != CgroupFacts.OwnLeaf && HasProcesses(n)).Select(n => n[CgroupName.Prefix.Length..])];
     }
 
     /// <summary>Finds a process of a container, whose namespaces others may join: by the container's name, or the process's own number.</summary>
@@ -44,6 +44,19 @@ public static class RunningContainers
         {
             ImmutableArray<string> names = ReadNames();
             throw new LinuxException("find", $"container \"{name}\"", e.Call, e.Errno, hint: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
+        }
+    }
+
+    private static bool HasProcesses(string name)
+    {
+        try
+        {
+            using Cgroup cgroup = CgroupParent.OpenChild(HostFacts.Current.Cgroups, name);
+            return !cgroup.ReadProcesses(recursive: true).IsEmpty;
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+        {
+            return false; // it ended meanwhile
         }
     }
 }

@@ -29,6 +29,7 @@ public class SurvivalTests
     public async Task A_container_lives_on_without_its_parent_only_where_that_was_asked_for(string kind)
     {
         string marker = $"96{Random.Shared.Next(10_000_000)}";
+        HashSet<string> cgroups = [.. Leaks.Cgroups()];
         using Process parent = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll"), "--orphan", marker, kind]) { RedirectStandardOutput = true })!;
         using PidHandle orphan = PidHandle.Open(int.Parse((await parent.StandardOutput.ReadLineAsync())!));
         parent.Kill();
@@ -39,8 +40,7 @@ public class SurvivalTests
         orphan.SendSignal(9);
         await ContainerTests.WaitFor(() => orphan.HasExited && Survivors(marker).Count == 0);
         // Who lives on has nobody who would remove its control group.
-        foreach (string cgroup in Leaks.Cgroups())
-            Linux.Syscalls.FileSyscalls.RmdirAt(null, cgroup);
+        await ContainerTests.WaitFor(() => Leaks.RemoveCgroups(cgroups));
     }
 
     [Fact]

@@ -134,7 +134,7 @@ internal sealed class CgroupReaper
         foreach (Slot directory in directories)
         {
             remove.Add(new SyscallStep(Syscall.faccessat, directory, nameArgument, 0) { Tolerated = [Errno.ENOENT], SkipOnTolerated = 2 });
-            remove.Add(new SyscallStep(Syscall.unlinkat, directory, nameArgument, StepArgument.Flags(Fcntl.AT_REMOVEDIR, "AT_REMOVEDIR")) { Tolerated = [Errno.EBUSY], SkipOnSuccess = 1 });
+            remove.Add(new SyscallStep(Syscall.unlinkat, directory, nameArgument, StepArgument.Flags(Fcntl.AT_REMOVEDIR, "AT_REMOVEDIR")) { Tolerated = [Errno.EBUSY, Errno.ENOENT], SkipOnSuccess = 1 });
             remove.Add(new SyscallStep(Syscall.nanosleep, pause, StepArgument.Null) { SkipOnSuccess = -3 });
         }
 

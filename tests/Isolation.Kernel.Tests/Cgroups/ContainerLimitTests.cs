@@ -45,6 +45,12 @@ public class ContainerLimitTests
         Assert.Contains(process.ProcessId, process.Cgroup!.ReadProcesses());
         Assert.Equal(100 << 20, LimitTests.ReadMax(process.Cgroup));
         Assert.Contains("born", RunningContainers.ReadNames());
+        if (Host.IsRoot)
+        {
+            using var left = new TestCgroup("left");
+            Assert.DoesNotContain(RunningContainers.ReadNames(), left.Name.EndsWith);
+        }
+
         using (Cgroup found = RunningContainers.Open("born"))
             Assert.Equal(process.Cgroup.Path, found.Path);
         Assert.Equal(4096, ReadPidsMax(process.Cgroup)); // the default

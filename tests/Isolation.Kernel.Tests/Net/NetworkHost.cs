@@ -82,7 +82,7 @@ internal sealed class NetworkHost : IDisposable
     }
 
     /// <summary>What a server says; empty where there is none to be reached.</summary>
-    internal static string Ask(TestNetwork network, string address) => network.TryRun("socat", "-T2", "-", address + ",connect-timeout=2").Output.Trim();
+    internal static string Ask(TestNetwork network, string address) => network.TryRun("socat", "-T10", "-", address + ",connect-timeout=5").Output.Trim();
 
     /// <summary>What is left of networks in the host's namespace and on disk.</summary>
     internal string Leftovers()

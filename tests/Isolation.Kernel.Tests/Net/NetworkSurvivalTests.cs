@@ -15,6 +15,7 @@ public class NetworkSurvivalTests
         Testing.Host.NeedsRoot();
         Testing.Host.NeedsTool("socat");
         Assert.SkipWhen(TestNetwork.IsEmulated, "300 launches take too long in the emulated machine");
+        HashSet<string> cgroups = [.. Leaks.Cgroups()];
         using var host = new NetworkHost();
         using NetworkHost.Running parent = host.StartIn(host.Host, "dotnet", Path.Combine(AppContext.BaseDirectory, "Isolation.Testing.Victim.dll"), "--network-orphan", "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo alive'");
         await WaitForAsync(() => parent.Output.Length > 0);
@@ -46,8 +47,7 @@ public class NetworkSurvivalTests
         }
 
         await WaitForAsync(() => orphan.HasExited);
-        foreach (string cgroup in Leaks.Cgroups())
-            Linux.Syscalls.FileSyscalls.RmdirAt(null, cgroup);
+        await WaitForAsync(() => Leaks.RemoveCgroups(cgroups));
         host.LaunchOutput("run", "--network", "last", "--", "true");
         Assert.Equal("", host.Leftovers());
     }
