@@ -8,7 +8,7 @@ namespace Isolation.Containers.Tests;
 /// <summary>What is carried from the host's ::1 to an address, here one of its own.</summary>
 public class LoopbackRelayTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Patience => CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken, new CancellationTokenSource(s_patience).Token).Token;
 
@@ -184,7 +184,13 @@ public class LoopbackRelayTests
         using Socket again = Udp(AddressFamily.InterNetwork);
         again.Bind(new IPEndPoint(IPAddress.Loopback, inside));
         await clients[0].SendToAsync(new byte[] { 7 }, new IPEndPoint(IPAddress.IPv6Loopback, port), Patience);
-        Assert.Equal(1, await again.ReceiveAsync(buffer.AsMemory(), Patience));
+        int received;
+        while ((received = await again.ReceiveAsync(buffer.AsMemory(), Patience)) == 0)
+        {
+            // the empty one, if it was on its way for so long
+        }
+
+        Assert.Equal((1, 7), (received, buffer[0]));
         foreach (Socket client in clients)
             client.Dispose();
     }

@@ -319,7 +319,7 @@ public class ContainerTests
 
     internal static async Task WaitFor(Func<bool> condition)
     {
-        for (int i = 0; i < 500 && !condition(); i++)
+        for (int i = 0; i < 3000 && !condition(); i++)
             await Task.Delay(20);
         Assert.True(condition());
     }

@@ -12,7 +12,7 @@ public class SurvivalTests
     {
         int launches = 0;
         HashSet<string> cgroups = [.. Leaks.Cgroups()];
-        for (int round = 0; round < 20 || (launches < 500 && round < 200); round++)
+        for (int round = 0; round < 20 || (launches < 500 && round < 1000); round++)
         {
             string marker = $"97{Random.Shared.Next(10_000_000)}";
             launches += await KillVictimAsync(marker, TimeSpan.FromMilliseconds(Random.Shared.Next(0, 150)));

@@ -18,7 +18,7 @@ internal sealed unsafe class FakePeer : IDisposable
     {
         int* pair = stackalloc int[2];
         RawSyscall.Invoke(Syscall.socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, (nuint)pair).ThrowIfError("make", "a pair", "socketpair(2)");
-        Socket = new NetlinkSocket(new LinuxHandle(pair[0]), protocol, fromKernel: false) { Timeout = TimeSpan.FromMilliseconds(300) };
+        Socket = new NetlinkSocket(new LinuxHandle(pair[0]), protocol, fromKernel: false) { Timeout = TimeSpan.FromSeconds(10) };
         _end = new LinuxHandle(pair[1]);
         _thread = new Thread(() => Serve(answer)) { IsBackground = true };
         _thread.Start();

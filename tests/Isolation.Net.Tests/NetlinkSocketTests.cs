@@ -127,8 +127,10 @@ public class NetlinkSocketTests
     public void A_peer_that_is_silent_talks_of_others_or_is_gone_is_told_in_time()
     {
         using var silent = new FakePeer(NetlinkProtocol.Route, _ => []);
+        silent.Socket.Timeout = TimeSpan.FromMilliseconds(300);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(silent).ReadLinks()).Errno);
         using var babbling = new FakePeer(NetlinkProtocol.Route, request => Enumerable.Repeat(FakePeer.Message(16, 2, FakePeer.SequenceOf(request) + 1, s_link), 200_000_000));
+        babbling.Socket.Timeout = TimeSpan.FromMilliseconds(300);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(babbling).ReadLinks()).Errno);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(babbling).Add(new DummyLink { Name = "d" })).Errno);
         using var gone = new FakePeer(NetlinkProtocol.Route, _ => null);
@@ -160,7 +162,6 @@ public class NetlinkSocketTests
                 made.Add(FakePeer.Ack(BitConverter.ToUInt32(request, at + 8), Errno.None));
             return made;
         });
-        peer.Socket.Timeout = TimeSpan.FromSeconds(10);
         RouteBatch batch = Route(peer).CreateBatch();
         RouteObject[] requests = [.. Enumerable.Range(0, 100).SelectMany(i => new RouteObject[]
         {

@@ -32,7 +32,7 @@ start = image.find(b'\x28\xb5\x2f\xfd')
 open(sys.argv[2], 'wb').write(subprocess.run(['zstd', '-dc'], input=image[start:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
 P
 bootstrap --variant=apt --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-  --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,util-linux,mount,passwd,uidmap,iproute2,iputils-ping,nftables,socat,e2fsprogs,xfsprogs,quota,busybox-static,strace,fuse3,libstdc++6,libicu76,libssl3t64,apparmor,selinux-policy-default,policycoreutils,selinux-utils \
+  --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,util-linux,mount,passwd,uidmap,iproute2,iputils-ping,nftables,wireguard-tools,socat,e2fsprogs,xfsprogs,quota,busybox-static,strace,fuse3,libstdc++6,libicu76,libssl3t64,apparmor,selinux-policy-default,policycoreutils,selinux-utils \
   trixie root "$mirror"
 cp -a emulator/usr/lib/modules root/usr/lib/; chroot root depmod "$kernel"
 install -m755 "$here/guest/vm-init" "$here/guest/systemd-run-tests" "$here/guest/run-payload" root/usr/sbin/

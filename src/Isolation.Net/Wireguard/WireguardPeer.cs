@@ -21,7 +21,7 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
     /// <summary>How often something is sent to it so that translators of addresses keep the way open, in whole seconds; zero for never, null in a request to leave it as it is.</summary>
     public TimeSpan? PersistentKeepalive { get; init; }
 
-    /// <summary>What it may send from, and what is sent to it.</summary>
+    /// <summary>What it may send from, and what is sent to it. In a request they replace those that it had.</summary>
     public ImmutableArray<IPNetwork> AllowedIPs { get; init; } = [];
 
     /// <summary>When it last proved who it is; null for never. As read.</summary>

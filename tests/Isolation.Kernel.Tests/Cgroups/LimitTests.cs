@@ -136,14 +136,15 @@ public class LimitTests
             long begin = Stopwatch.GetTimestamp();
             (int code, string output) = test.Run($"dd if=/dev/zero of={file} bs=64k count=48 oflag=direct");
             Assert.True(code == 0, output);
-            Assert.InRange(Stopwatch.GetElapsedTime(begin).TotalSeconds, 2.0, 30);
+            TimeSpan slow = Stopwatch.GetElapsedTime(begin);
+            Assert.InRange(slow.TotalSeconds, 2.0, 120);
             using CgroupStats stats = test.Group.OpenStats(CgroupStatKinds.Io);
             Assert.InRange(stats.Io!.WriteBytes, 3 << 20, 4 << 20);
             Assert.True(stats.Io.WriteOperations >= 48);
             test.Group.WithIoMax(device, new IoMax { WriteBytesPerSecond = CgroupLimit.Max });
             begin = Stopwatch.GetTimestamp();
             test.Run($"dd if=/dev/zero of={file} bs=64k count=48 oflag=direct");
-            Assert.InRange(Stopwatch.GetElapsedTime(begin).TotalSeconds, 0, 2);
+            Assert.InRange(Stopwatch.GetElapsedTime(begin), TimeSpan.Zero, slow);
         }
         finally
         {

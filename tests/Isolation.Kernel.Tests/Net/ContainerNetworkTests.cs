@@ -85,7 +85,7 @@ public class ContainerNetworkTests
         Needs();
         using var host = new NetworkHost();
         using NetworkHost.Running a = host.StartReady(["--network", "web", "-p", "5000-5002:6000-6002/udp", "-p", "7000:7000/sctp", "-p", "8000-8001:80-81"],
-            "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & sleep 0.5; echo ready; wait");
+            "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & " + NetworkHost.ReadyWhenBound(6));
         foreach (int i in new[] { 0, 1, 2 })
             Assert.Equal($"udp {6000 + i}", host.World.TryRun("sh", "-c", $"for i in 1 2 3 4 5; do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
         foreach (int i in new[] { 0, 1 })
@@ -243,7 +243,7 @@ public class ContainerNetworkTests
         Assert.Equal("", Send());
         foreach ((string name, string address) in new[] { ("one", "10.89.0.50"), ("two", "10.89.0.60") })
         {
-            using NetworkHost.Running server = host.StartReady(["--network", "web", "--ip", address, "-p", "5000:6000/udp"], $"socat UDP4-LISTEN:6000,fork SYSTEM:'echo {name}' & sleep 0.5; echo ready; wait");
+            using NetworkHost.Running server = host.StartReady(["--network", "web", "--ip", address, "-p", "5000:6000/udp"], $"socat UDP4-LISTEN:6000,fork SYSTEM:'echo {name}' & " + NetworkHost.ReadyWhenBound(1));
             Assert.Equal(name, Send());
             using ConntrackSocket conntrack = ConntrackSocket.Open(host.Host.Namespace);
             ConntrackEntry led = Assert.Single(conntrack.Read(AddressFamily.InterNetwork), e => e.Original.DestinationPort == 5000);
@@ -271,7 +271,7 @@ public class ContainerNetworkTests
         foreach (string network in new[] { "web", "old" })
         {
             using NetworkHost.Running a = host.StartReady(["--network", network, "-p", "8080:80", "-p", "[::1]:9090:80", "-p", "5000:6000/udp"],
-                "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP4-LISTEN:6000,fork SYSTEM:'echo udp' & sleep 0.5; echo ready; wait");
+                "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP4-LISTEN:6000,fork SYSTEM:'echo udp' & " + NetworkHost.ReadyWhenBound(2));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:9090"));

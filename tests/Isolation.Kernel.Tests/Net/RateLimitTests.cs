@@ -40,7 +40,14 @@ public class RateLimitTests
         return int.Parse((children.Length > 0 ? children : string.Concat(Directory.GetDirectories($"/proc/{launcher.Process.Id}/task").Select(t => File.ReadAllText(t + "/children")))).Trim().Split(' ')[0]);
     }
 
-    private static void AssertRate(NetworkHost host, int process, bool reverse, double megabits) => Assert.InRange(Measure(host, process, reverse), megabits * 0.95, megabits * 1.05);
+    private static void AssertRate(NetworkHost host, int process, bool reverse, double megabits)
+    {
+        // A host with much else to do may not keep even a slow link busy: then again.
+        double measured = 0;
+        for (int attempt = 0; attempt < 3 && measured < megabits * 0.95; attempt++)
+            measured = Measure(host, process, reverse);
+        Assert.InRange(measured, megabits * 0.95, megabits * 1.05);
+    }
 
     private static double Measure(NetworkHost host, int process, bool reverse)
     {

@@ -17,7 +17,7 @@ public class RouteMonitorTests
         network.Route.Add(Address.Parse(70, "10.0.0.1/24"));
         network.Route.Delete(new Link { Name = "v0" });
         var seen = new List<string>();
-        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await foreach (RouteEvent e in monitor.ReadAllAsync(stop.Token))
         {
             seen.Add($"{(e.Deleted ? "-" : "+")}{(e.Subject as Link)?.Name ?? e.Subject.ToString()}");
@@ -64,7 +64,7 @@ public class RouteMonitorTests
         });
         await Task.Delay(50);
         monitor.Dispose();
-        Assert.Equal(0, await reading.WaitAsync(TimeSpan.FromSeconds(5)));
+        Assert.Equal(0, await reading.WaitAsync(TimeSpan.FromSeconds(60)));
         using RouteMonitor other = RouteMonitor.Open(RouteGroups.Links, network.Namespace);
         using var stop = new CancellationTokenSource(50);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>

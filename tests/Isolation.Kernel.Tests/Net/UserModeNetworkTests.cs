@@ -16,7 +16,7 @@ public class UserModeNetworkTests
         using var host = new NetworkHost();
         using UserLauncher launcher = new(host);
         using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
-        string fetch = $"socat -T2 - TCP4:{NetworkHost.WorldAddress}:70,connect-timeout=3 2>&1 | head -1";
+        string fetch = $"socat -T10 - TCP4:{NetworkHost.WorldAddress}:70,connect-timeout=3 2>&1 | head -1";
         (int code, string output) = launcher.Start("run", "--network", stack, "--", "sh", "-c", fetch).WaitForEnd();
         Assert.Equal((0, $"world from {NetworkHost.HostAddress}"), (code, output));
         // its policy holds as it does for root's
@@ -26,14 +26,14 @@ public class UserModeNetworkTests
         using NetworkHost.Running loopback = host.Serve(host.Host, "TCP4-LISTEN:71,bind=127.0.0.1,fork,reuseaddr", "loopback");
         Assert.DoesNotContain("loopback from", launcher.Start("run", "--network", stack, "--", "sh", "-c", "for a in 127.0.0.1 10.0.2.2 192.0.2.2; do socat -T1 - TCP4:$a:71,connect-timeout=1 2>&1; done; true").WaitForEnd().Output);
 
-        using NetworkHost.Running server = launcher.Start("run", "--init", "--network", stack, "-p", "8080:80", "--", "sh", "-c", "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo inside' & sleep 0.3; echo ready; wait");
+        using NetworkHost.Running server = launcher.Start("run", "--init", "--network", stack, "-p", "8080:80", "--", "sh", "-c", "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo inside' & " + NetworkHost.ReadyWhenBound(1));
         server.WaitForLine("ready");
         Assert.StartsWith("inside", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:8080"));
         Assert.StartsWith("inside", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
         Assert.NotEmpty(Companions(stack));
         // however it ends, the program ends with it
         server.Process.Kill();
-        for (int i = 0; i < 100 && Companions(stack).Length > 0; i++)
+        for (int i = 0; i < 1000 && Companions(stack).Length > 0; i++)
             Thread.Sleep(50);
         Assert.Empty(Companions(stack));
     }

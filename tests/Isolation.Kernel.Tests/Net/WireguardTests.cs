@@ -64,6 +64,67 @@ public class WireguardTests
     }
 
     [Fact]
+    public void What_wg_shows_is_what_was_set_and_what_wg_sets_is_read()
+    {
+        Needs();
+        Host.NeedsTool("wg");
+        using TestNetwork network = new(), other = new();
+        using var directory = new TemporaryDirectory();
+        int index = MakeTunnel(network, "10.7.0.1/24", "fd07::1/64"), there = MakeTunnel(other, "10.7.0.2/24", "fd07::2/64");
+        using WireguardSocket wireguard = WireguardSocket.Open(network.Namespace), theirs = WireguardSocket.Open(other.Namespace);
+        Assert.Equal(Dump(wireguard.Read(index)), network.Run("wg", "show", "wg0", "dump").TrimEnd());
+        var random = new Random(20);
+        for (int round = 0; round < TestNetwork.Rounds(40); round++)
+        {
+            WireguardDevice made = Make(random, index);
+            wireguard.Set(made);
+            string shown = network.Run("wg", "show", "wg0", "dump").TrimEnd();
+            WireguardDevice read = wireguard.Read(index);
+            Assert.Equal(Dump(made with { PublicKey = read.PublicKey, Peers = [.. read.Peers.Select(p => made.Peers.Single(m => m.PublicKey == p.PublicKey))] }), shown);
+            Assert.Equal(Dump(read), shown);
+            // The same by wg, in another namespace: its key is known by what wg makes of it.
+            Assert.Equal(read.PublicKey!.ToString(), network.Run("sh", "-c", $"echo {made.PrivateKey} | wg pubkey").Trim());
+            other.Run("wg", ["set", "wg0", .. Arguments(made, directory)]);
+            Assert.Equal(shown, Dump(theirs.Read(there)));
+            other.Run("wg", ["set", "wg0", .. made.Peers.SelectMany(p => new[] { "peer", $"{p.PublicKey}", "remove" })]);
+            Assert.Empty(theirs.Read(there).Peers);
+        }
+    }
+
+    private static WireguardDevice Make(Random random, int index) => new(index)
+    {
+        PrivateKey = WireguardKey.GeneratePrivate(),
+        ListenPort = (ushort)random.Next(1024, 65536),
+        Mark = random.Next(2) == 0 ? 0 : (uint)random.Next(),
+        ReplacePeers = true,
+        Peers = [.. Enumerable.Range(0, random.Next(4)).Select(i => new WireguardPeer(WireguardKey.GeneratePrivate())
+        {
+            PresharedKey = random.Next(2) == 0 ? null : WireguardKey.GeneratePreshared(),
+            Endpoint = random.Next(3) switch { 0 => null, 1 => IPEndPoint.Parse($"192.0.2.{random.Next(1, 255)}:{random.Next(1, 65536)}"), _ => IPEndPoint.Parse($"[2001:db8::{random.Next(1, 65536):x}]:{random.Next(1, 65536)}") },
+            PersistentKeepalive = TimeSpan.FromSeconds(random.Next(2) == 0 ? 0 : random.Next(1, 65536)),
+            AllowedIPs = [.. Enumerable.Range(0, random.Next(4)).Select(n => IPNetwork.Parse(random.Next(2) == 0 ? $"10.{(i * 4) + n}.0.0/{random.Next(16, 33)}" : $"fd00:{(i * 4) + n:x}::/{random.Next(32, 129)}"))],
+        })],
+    };
+
+    /// <summary>As <c>wg show wg0 dump</c> has it.</summary>
+    private static string Dump(WireguardDevice device) => string.Join('\n', device.Peers
+        .Select(p => $"{p.PublicKey}\t{p.PresharedKey?.ToString() ?? "(none)"}\t{p.Endpoint?.ToString() ?? "(none)"}\t{(p.AllowedIPs.IsEmpty ? "(none)" : string.Join(',', p.AllowedIPs))}\t{p.LastHandshake?.ToUnixTimeSeconds() ?? 0}\t{p.ReceivedBytes}\t{p.SentBytes}\t{(p.PersistentKeepalive > TimeSpan.Zero ? $"{p.PersistentKeepalive.Value.TotalSeconds}" : "off")}")
+        .Prepend($"{device.PrivateKey?.ToString() ?? "(none)"}\t{device.PublicKey?.ToString() ?? "(none)"}\t{device.ListenPort}\t{(device.Mark > 0 ? $"0x{device.Mark:x}" : "off")}"));
+
+    /// <summary>As <c>wg set wg0</c> takes it; secrets in files.</summary>
+    private static IEnumerable<string> Arguments(WireguardDevice device, TemporaryDirectory directory) =>
+    [
+        "private-key", directory.Write("private", $"{device.PrivateKey}"), "listen-port", $"{device.ListenPort}", "fwmark", $"{device.Mark}",
+        .. device.Peers.SelectMany((p, i) => (string[])
+        [
+            "peer", $"{p.PublicKey}",
+            .. p.PresharedKey is null ? Array.Empty<string>() : ["preshared-key", directory.Write($"shared{i}", $"{p.PresharedKey}")],
+            .. p.Endpoint is null ? Array.Empty<string>() : ["endpoint", $"{p.Endpoint}"],
+            "persistent-keepalive", $"{p.PersistentKeepalive!.Value.TotalSeconds}", "allowed-ips", string.Join(',', p.AllowedIPs),
+        ]),
+    ];
+
+    [Fact]
     public void Many_peers_and_networks_are_set_in_several_messages_and_read_from_several()
     {
         Needs();
