@@ -86,7 +86,8 @@ public class WireguardTests
             Assert.Equal(read.PublicKey!.ToString(), network.Run("sh", "-c", $"echo {made.PrivateKey} | wg pubkey").Trim());
             other.Run("wg", ["set", "wg0", .. Arguments(made, directory)]);
             Assert.Equal(shown, Dump(theirs.Read(there)));
-            other.Run("wg", ["set", "wg0", .. made.Peers.SelectMany(p => new[] { "peer", $"{p.PublicKey}", "remove" })]);
+            foreach (WireguardPeer peer in made.Peers)
+                other.Run("wg", "set", "wg0", "peer", $"{peer.PublicKey}", "remove");
             Assert.Empty(theirs.Read(there).Peers);
         }
     }
