@@ -26,7 +26,7 @@ count() { # adds up the summaries of a log and keeps its failures; a run that en
   local p f s
   read -r p f s < <(awk '/^ +succeeded: [0-9]+$/ {p+=$2} /^ +failed: [0-9]+$/ {f+=$2} /^ +skipped: [0-9]+$/ {s+=$2} END {print p+0, f+0, s+0}' "$log")
   [ "$1" = 0 ] || [ "$f" -gt 0 ] || { f=1; echo "A run of tests ended with code $1 and no failed test; its last lines:" >> "$failures"; tail -15 "$log" >> "$failures"; }
-  awk '/^failed / {n=12} n-- > 0 {print substr($0, 1, 400)}' "$log" >> "$failures"
+  awk '/^failed / {n=12} /^(skipped |Test run|==|Ok,)/ {n=0} n-- > 0 {print substr($0, 1, 400)}' "$log" >> "$failures"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 finish() { # says what failed again, at the end, where it is found

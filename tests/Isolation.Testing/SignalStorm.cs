@@ -12,6 +12,7 @@ public sealed partial class SignalStorm : IDisposable
 
     private readonly Thread _thread;
     private volatile bool _stop;
+    private long _sent;
 
     /// <summary>Begins it.</summary>
     /// <param name="threads">The threads to interrupt; none for all, those that come later included.</param>
@@ -25,7 +26,7 @@ public sealed partial class SignalStorm : IDisposable
     }
 
     /// <summary>How many signals were sent.</summary>
-    public long Sent { get; private set; }
+    public long Sent => Volatile.Read(ref _sent);
 
     /// <summary>The number of the calling thread.</summary>
     public static int CurrentThread => (int)RawSyscall.Invoke(Syscall.gettid).Value;
@@ -46,7 +47,11 @@ public sealed partial class SignalStorm : IDisposable
             for (int round = 0; round < 20 && !_stop; round++)
             {
                 foreach (int thread in targets)
-                    Sent += RawSyscall.Invoke(Syscall.tgkill, (nuint)Environment.ProcessId, (nuint)thread, Signal).IsError ? 0 : 1;
+                {
+                    if (!RawSyscall.Invoke(Syscall.tgkill, (nuint)Environment.ProcessId, (nuint)thread, Signal).IsError)
+                        Interlocked.Increment(ref _sent);
+                }
+
                 Thread.SpinWait(2000);
             }
 

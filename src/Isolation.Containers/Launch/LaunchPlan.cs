@@ -63,6 +63,7 @@ public sealed class LaunchPlan
     /// <summary>Starts a container by this plan.</summary>
     /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
     /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
+    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be started.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => StartAsync(brokenCall: -1, cancellationToken);
 
@@ -70,6 +71,7 @@ public sealed class LaunchPlan
     /// <remarks>On the main thread the launch is made there, without a change of threads: the fastest way. A container that is to die with
     /// its parent follows that thread, which lasts as long as the process.</remarks>
     /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
+    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be started.</exception>
     public ContainerProcess Start()
     {
         var process = new ContainerProcess(this, brokenCall: -1);

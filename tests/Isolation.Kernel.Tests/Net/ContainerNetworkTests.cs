@@ -18,7 +18,7 @@ public class ContainerNetworkTests
         Testing.Host.NeedsTool("socat");
     }
 
-    private static string Ask(string address) => $"socat -T10 - {address},connect-timeout=5 2>&1";
+    private static string Ask(string address) => $"socat -t10 -T10 - {address},connect-timeout=5 2>&1";
 
     [Fact]
     public void Two_containers_talk_by_name_reach_the_world_and_are_reached_by_published_ports()
@@ -87,7 +87,7 @@ public class ContainerNetworkTests
         using NetworkHost.Running a = host.StartReady(["--network", "web", "-p", "5000-5002:6000-6002/udp", "-p", "7000:7000/sctp", "-p", "8000-8001:80-81"],
             "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & " + NetworkHost.ReadyWhenBound(6));
         foreach (int i in new[] { 0, 1, 2 })
-            Assert.Equal($"udp {6000 + i}", host.World.TryRun("sh", "-c", $"for i in 1 2 3 4 5; do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
+            Assert.Equal($"udp {6000 + i}", host.World.TryRun("sh", "-c", $"for i in $(seq 20); do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
         foreach (int i in new[] { 0, 1 })
             Assert.Equal($"tcp {80 + i}", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:{8000 + i}"));
         // An association has no half that ends alone: nothing is said to the server.
@@ -277,7 +277,7 @@ public class ContainerNetworkTests
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:9090"));
             Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:9090"));
             Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
-            Assert.Equal("udp", host.Host.TryRun("sh", "-c", "for i in 1 2 3 4 5; do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
+            Assert.Equal("udp", host.Host.TryRun("sh", "-c", "for i in $(seq 20); do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
             a.Stop();
             Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
         }
