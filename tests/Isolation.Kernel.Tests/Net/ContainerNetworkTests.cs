@@ -18,7 +18,7 @@ public class ContainerNetworkTests
         Testing.Host.NeedsTool("socat");
     }
 
-    private static string Ask(string address) => $"socat -t10 -T10 - {address},connect-timeout=5 2>&1";
+    private static string Ask(string address) => $"socat -t10 -T10 - {address},connect-timeout=3 2>&1 </dev/null";
 
     [Fact]
     public void Two_containers_talk_by_name_reach_the_world_and_are_reached_by_published_ports()

@@ -83,10 +83,10 @@ internal sealed class NetworkHost : IDisposable
 
     /// <summary>The end of a script that has started servers: it says that it is ready when they have their sockets, or when it has waited long enough for one that cannot be.</summary>
     internal static string ReadyWhenBound(int sockets) =>
-        $"for i in $(seq 200); do [ $(cat /proc/net/tcp /proc/net/udp /proc/net/sctp/eps 2>/dev/null | grep -vc 'local_address\\|ENDPT') -ge {sockets} ] && break; sleep 0.05; done; echo ready; wait";
+        $"for i in $(seq 60); do [ $(cat /proc/net/tcp /proc/net/udp /proc/net/sctp/eps 2>/dev/null | grep -vc 'local_address\\|ENDPT') -ge {sockets} ] && break; sleep 0.05; done; echo ready; wait";
 
     /// <summary>What a server says; empty where there is none to be reached.</summary>
-    internal static string Ask(TestNetwork network, string address) => network.TryRun("socat", "-t10", "-T10", "-", address + ",connect-timeout=5").Output.Trim();
+    internal static string Ask(TestNetwork network, string address) => network.TryRun("socat", "-t10", "-T10", "-", address + ",connect-timeout=3").Output.Trim();
 
     /// <summary>What is left of networks in the host's namespace and on disk.</summary>
     internal string Leftovers()

@@ -26,7 +26,7 @@ public class RootlessLinkTests
             }
 
             await using ContainerProcess server = await Box.Shell("exec socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo from the second'").AddJoinedNamespaces(NamespaceKinds.Net, second).StartAsync(TestContext.Current.CancellationToken);
-            string said = await Box.Shell("for i in $(seq 100); do socat -t10 -T10 - TCP4:10.7.0.2:80 2>/dev/null | grep . && break; sleep 0.2; done").AddJoinedNamespaces(NamespaceKinds.Net, first).OutputAsync();
+            string said = await Box.Shell("for i in $(seq 100); do socat -t10 -T10 - TCP4:10.7.0.2:80 2>/dev/null </dev/null | grep . && break; sleep 0.2; done").AddJoinedNamespaces(NamespaceKinds.Net, first).OutputAsync();
             Assert.Equal("from the second", said);
             using NftSocket nft = NftSocket.Open(second.Process);
             nft.Execute(new NftBatch().Add(new NftTable(NftFamily.Inet, "mine")));

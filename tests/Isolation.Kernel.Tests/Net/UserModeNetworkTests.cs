@@ -16,7 +16,7 @@ public class UserModeNetworkTests
         using var host = new NetworkHost();
         using UserLauncher launcher = new(host);
         using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
-        string fetch = $"socat -t10 -T10 - TCP4:{NetworkHost.WorldAddress}:70,connect-timeout=3 2>&1 | head -1";
+        string fetch = $"socat -t10 -T10 - TCP4:{NetworkHost.WorldAddress}:70,connect-timeout=3 2>&1 </dev/null | head -1";
         (int code, string output) = launcher.Start("run", "--network", stack, "--", "sh", "-c", fetch).WaitForEnd();
         Assert.Equal((0, $"world from {NetworkHost.HostAddress}"), (code, output));
         // its policy holds as it does for root's
