@@ -26,7 +26,7 @@ if [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel=kvm cpu=host
 
 boot() {
   : > "$work/exit"
-  timeout -k 5 "${VM_TIMEOUT:-600}" env QEMU_MODULE_DIR="$lib/qemu" "$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$lib:$tree/usr/lib" "$tree/usr/bin/qemu-system-x86_64" \
+  timeout -k 5 "${VM_TIMEOUT:-1000}" env QEMU_MODULE_DIR="$lib/qemu" "$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$lib:$tree/usr/lib" "$tree/usr/bin/qemu-system-x86_64" \
     -L "$tree/usr/share/qemu" -L "$tree/usr/share/seabios" -nodefaults -no-user-config -display none -no-reboot \
     -machine pc -accel $accel -cpu $cpu -smp 2 -m "${VM_MEM:-1024}" \
     -kernel "$cache/vmlinux" -append "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rootfstype=ext4 rw init=$init systemd.unit=vmtest.target $lsm psi=1 mitigations=off cryptomgr.notests" \
