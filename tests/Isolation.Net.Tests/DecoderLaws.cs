@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Isolation.Linux;
+using Isolation.Linux.Abi;
 
 namespace Isolation.Net.Tests;
 
@@ -48,7 +49,8 @@ public class DecoderLaws
         var table = new NftTable(NftFamily.Inet, "t") { Comment = "c" };
         var chain = new NftChain(table, "c") { Hook = NftHook.Input, Devices = [] };
         var set = new NftSet(table, "s", NftType.IPv4Address) { Interval = true };
-        NftBatch batch = new NftBatch().Add(table).Add(chain).Add(set).Add(set.Elements("10.0.0.0/8", "192.0.2.1"))
+        NftSet timed = new(table, "timed", NftType.IPv4Address) { HasTimeouts = true, Timeout = TimeSpan.FromSeconds(9) };
+        NftBatch batch = new NftBatch().Add(table).Add(chain).Add(set).Add(set.Elements("10.0.0.0/8", "192.0.2.1")).Add(timed).Add(timed.Elements(new[] { timed.Element("10.0.0.1") with { Timeout = TimeSpan.FromSeconds(3), Comment = "x" } }))
             .Add(new NftRule(chain).MatchAny(NftField.TcpDestinationPort, 1, "3-4").Match(NftField.ConnectionState, "new").Limit(3, TimeSpan.FromSeconds(1)).Quota(9).Log("x").Counter().Reject())
             .Add(new NftRule(chain).MatchSet(set, NftField.IPv4Source).Dnat(System.Net.IPAddress.Loopback, 80));
         var seeds = new List<byte[]>();
@@ -104,6 +106,16 @@ public class DecoderLaws
                 }
             }
         }));
+    }
+
+    [Fact]
+    public void A_time_beyond_all_times_is_the_longest()
+    {
+        byte[] attribute = [12, 0, (byte)NfTables.NFTA_SET_TIMEOUT, 0, .. Enumerable.Repeat((byte)0xff, 8)];
+        TimeSpan longest = TimeSpan.FromMilliseconds(long.MaxValue / TimeSpan.TicksPerMillisecond);
+        Assert.Equal(longest, NftSet.Read(NftFamily.Inet, new AttributeReader(attribute)).Timeout);
+        byte[] element = [12, 0, (byte)NfTables.NFTA_SET_ELEM_TIMEOUT, 0, .. Enumerable.Repeat((byte)0xff, 8)];
+        Assert.Contains(Elements([16, 0, 1, 0x80, .. element]), e => e.Item1.Timeout == longest);
     }
 
     [Fact]

@@ -77,6 +77,9 @@ public ref struct AttributeReader
     /// <summary>The value as a 64-bit number in network order.</summary>
     public readonly ulong BigEndianUInt64 => BinaryPrimitives.ReadUInt64BigEndian(Sized(8));
 
+    /// <summary>The value as a time in milliseconds, a 64-bit number in network order; the longest time for one that is longer.</summary>
+    internal readonly TimeSpan BigEndianMilliseconds => TimeSpan.FromTicks((long)Math.Min(BigEndianUInt64, (ulong)(long.MaxValue / TimeSpan.TicksPerMillisecond)) * TimeSpan.TicksPerMillisecond);
+
     /// <summary>The value as an IP address, of 4 or 16 bytes.</summary>
     public readonly IPAddress IPAddress => Value.Length is 4 or 16 ? new IPAddress(Value) : throw WrongLength("4 or 16");
 

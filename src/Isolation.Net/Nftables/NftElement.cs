@@ -97,10 +97,10 @@ public sealed record NftElement(NftData Key)
                         element = element with { Value = verdict is null ? value : null, Verdict = verdict };
                         break;
                     case NfTables.NFTA_SET_ELEM_TIMEOUT:
-                        element = element with { Timeout = TimeSpan.FromMilliseconds(Math.Min(reader.BigEndianUInt64, 1ul << 53)) };
+                        element = element with { Timeout = reader.BigEndianMilliseconds };
                         break;
                     case NfTables.NFTA_SET_ELEM_EXPIRATION:
-                        element = element with { Expires = TimeSpan.FromMilliseconds(Math.Min(reader.BigEndianUInt64, 1ul << 53)) };
+                        element = element with { Expires = reader.BigEndianMilliseconds };
                         break;
                     case NfTables.NFTA_SET_ELEM_USERDATA:
                         element = element with { Comment = NftUserData.ReadComment(reader.Value) };

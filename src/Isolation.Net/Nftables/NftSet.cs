@@ -141,7 +141,8 @@ public sealed record NftSet : NftObject
         string? comment = null;
         uint flags = 0, keyType = 0, keyLength = 0, dataType = 0, dataLength = 0;
         uint? size = null;
-        ulong handle = 0, timeout = 0;
+        ulong handle = 0;
+        TimeSpan timeout = TimeSpan.Zero;
         while (reader.MoveNext())
         {
             switch (reader.Type)
@@ -168,7 +169,7 @@ public sealed record NftSet : NftObject
                     dataLength = reader.BigEndianUInt32;
                     break;
                 case NfTables.NFTA_SET_TIMEOUT:
-                    timeout = reader.BigEndianUInt64;
+                    timeout = reader.BigEndianMilliseconds;
                     break;
                 case NfTables.NFTA_SET_HANDLE:
                     handle = reader.BigEndianUInt64;
@@ -193,7 +194,7 @@ public sealed record NftSet : NftObject
             Dynamic = (flags & NfTables.NFT_SET_EVAL) != 0,
             IsAnonymous = (flags & NfTables.NFT_SET_ANONYMOUS) != 0,
             HasTimeouts = (flags & NfTables.NFT_SET_TIMEOUT) != 0,
-            Timeout = timeout == 0 ? null : TimeSpan.FromMilliseconds((double)timeout),
+            Timeout = timeout == TimeSpan.Zero ? null : timeout,
             Size = size,
             Comment = comment,
         };
