@@ -35,7 +35,10 @@ internal sealed unsafe class HandshakeThread
         RawSyscall.Invoke(Syscall.close, (nuint)ready);
         ready = -1;
         _end.Wait();
-        return _failure;
+        // Nothing of a launch is held until the next one.
+        Exception? failure = _failure;
+        (_request, _launch, _memory, _failure) = (null, null, null, null);
+        return failure;
     }
 
     private void Loop()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Isolation.Linux.Abi;
 using Isolation.Linux.MachineCode;
 using Isolation.Linux.Programs;
@@ -20,8 +21,12 @@ internal sealed unsafe class LauncherThread
     internal void Run(Func<LaunchRequest> take)
     {
         while (true)
-            RunOne(take());
+            Next(take);
     }
+
+    // In a frame of its own: while the thread waits, no variable holds the last request, and with it a plan and its descriptors.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Next(Func<LaunchRequest> take) => RunOne(take());
 
     /// <summary>Makes one launch on the calling thread, which must be the same each time.</summary>
     internal void RunOne(LaunchRequest request)
