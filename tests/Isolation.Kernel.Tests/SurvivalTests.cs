@@ -107,6 +107,26 @@ public class SurvivalTests
         leaks.AssertNone();
     }
 
+    [Fact]
+    public async Task What_has_ended_is_held_by_nobody()
+    {
+        WeakReference plan = await LaunchOnceAsync();
+        await ContainerTests.WaitFor(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !plan.IsAlive;
+        });
+    }
+
+    // A method of its own: a variable of the one that looks would hold the plan.
+    private static async Task<WeakReference> LaunchOnceAsync()
+    {
+        LaunchPlan plan = Box.Builder("/bin/true").Plan();
+        await LaunchAsync([plan], 1, atOnce: 1);
+        return new WeakReference(plan);
+    }
+
     private static async Task LaunchAsync(LaunchPlan[] plans, int count, int atOnce)
     {
         int next = 0;
