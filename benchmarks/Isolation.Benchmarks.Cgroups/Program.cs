@@ -1,11 +1,19 @@
 using System.Diagnostics;
 using System.Globalization;
+using Isolation.Benchmarks;
 using Isolation.Cgroups;
 using Isolation.Linux;
 
-// Control groups side by side, interleaved, in one run: this library, a C program that makes the same calls, and cgroup-tools where they are installed.
-// usage: Isolation.Benchmarks.Cgroups [ROUNDS]. Needs root, gcc, and version 1 or 2 controllers for memory and pids.
-int rounds = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 300;
+// Control groups side by side, interleaved, in one run: this library, a C program that makes the same calls,
+// and cgroup-tools where they are installed.
+const string Text = """
+    usage: Isolation.Benchmarks.Cgroups [ROUNDS]
+    ROUNDS: of each comparison, 300.
+    Needs root, gcc, and the controllers memory and pids of version 1 or 2; measures cgcreate, cgset and cgdelete where they are installed.
+    """;
+if (Usage.Ends(args, Text, _ => false, numbers: 1, needsRoot: true, "gcc"))
+    return;
+int rounds = Usage.Number(args, 0, otherwise: 300);
 string work = Directory.CreateTempSubdirectory("isolation-benchmark-").FullName;
 string name = $"isolation-benchmark-{Environment.ProcessId}";
 CgroupHierarchies hierarchies = CgroupHierarchies.Read();
@@ -23,15 +31,19 @@ try
     using CgroupStats stats = group.OpenStats(CgroupStatKinds.Basic);
     string[] files = [.. stats.Files()];
     using (var c = new Peer(floor, ["stats", .. files]))
-        Table($"statistics of cpu, memory, pids and io ({files.Length} files kept open)", rounds * 10, ("C", c.Measure), ("Isolation", () => Time(stats.Refresh)));
+        Table($"statistics of cpu, memory, pids and io ({files.Length} files kept open)", rounds * 10, ("C", c.Measure),
+            ("Isolation", () => Time(stats.Refresh)));
     long before = GC.GetAllocatedBytesForCurrentThread();
     for (int i = 0; i < 1000; i++)
         stats.Refresh();
     Console.WriteLine($"allocated per snapshot: {(GC.GetAllocatedBytesForCurrentThread() - before) / 1000} bytes");
 
     string[] cycle = [.. group.Directories.Select(d => d.MountPoint + d.Path + "-x:")];
-    string Directory(string controller) => (group is CgroupV1 v1 ? v1.TryDirectory(controller)! : group.Main) is var d ? d.MountPoint + d.Path + "-x" : "";
-    cycle = [.. cycle, $"{Directory("memory")}:{(v2 ? "memory.max" : "memory.limit_in_bytes")}=67108864", $"{Directory("pids")}:pids.max=100"];
+    string Directory(string controller) => (group is CgroupV1 v1 ? v1.TryDirectory(controller)! : group.Main) is var d
+        ? d.MountPoint + d.Path + "-x"
+        : "";
+    cycle = [.. cycle, $"{Directory("memory")}:{(v2 ? "memory.max" : "memory.limit_in_bytes")}=67108864",
+        $"{Directory("pids")}:pids.max=100"];
     var contestants = new List<(string, Func<double>)>
     {
         ("Isolation", () => Time(() =>
@@ -74,7 +86,8 @@ try
     foreach (CgroupStats one in all)
         one.Refresh();
     TimeSpan used = Process.GetCurrentProcess().TotalProcessorTime - cpu;
-    Console.WriteLine($"\n{Many} control groups sampled once: {used.TotalMilliseconds:F1} ms of CPU; once a second that is {used.TotalSeconds * 100:F1} % of a core");
+    Console.WriteLine($"\n{Many} control groups sampled once: {used.TotalMilliseconds:F1} ms of CPU; "
+        + $"once a second that is {used.TotalSeconds * 100:F1} % of a core");
     for (int i = 0; i < Many; i++)
     {
         all[i].Dispose();
@@ -151,7 +164,8 @@ internal sealed class Peer : IDisposable
     {
         _process.StandardInput.WriteLine();
         _process.StandardInput.Flush();
-        return long.Parse(_process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("the C program has ended"), CultureInfo.InvariantCulture) / 1000.0;
+        return long.Parse(_process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("the C program has ended"),
+            CultureInfo.InvariantCulture) / 1000.0;
     }
 
     public void Dispose()

@@ -26,15 +26,17 @@ internal static class OciBundle
             },
             root = new { path = root, @readonly = true },
             hostname = "box",
-            mounts = full ? [Mount("/proc", "proc", "nosuid", "noexec", "nodev"), Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k")] : new[]
-            {
-                Mount("/proc", "proc", "nosuid", "noexec", "nodev"),
-                Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k"),
-                Mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
-                Mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
-                Mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-                Mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-            },
+            mounts = full
+                ? [Mount("/proc", "proc", "nosuid", "noexec", "nodev"), Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k")]
+                : new[]
+                {
+                    Mount("/proc", "proc", "nosuid", "noexec", "nodev"),
+                    Mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k"),
+                    Mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+                    Mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
+                    Mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+                    Mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+                },
             linux = new
             {
                 namespaces = new[] { "pid", "network", "ipc", "uts", "mount", "cgroup" }.Select(type => new { type }),

@@ -17,46 +17,58 @@ internal sealed class Scene
         Root = Path.Combine(directory, "root");
         foreach (string name in new[] { "proc", "dev", "sys" })
             Directory.CreateDirectory(Path.Combine(Root, name));
-        Driver.BuildTiny(Path.Combine(Root, "true"), execute: null);
-        Driver.BuildTiny(Path.Combine(Root, "exec-true"), execute: "/true");
-        ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(Root)).WithCommand("/true").WithHostName("box").WithStandardOutput(Stdio.Null).WithStandardError(Stdio.Null)
-            .WithCgroup(CgroupUse.SharedWithParent).WithMounts(ContainerDefaults.Mounts.Where(m => m is not Cgroup2Mount)).WithSeccompUnconfined(); // as the OCI tools are configured here
+        Driver.BuildTiny(Path.Combine(Root, "true"));
+        ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(Root)).WithCommand("/true").WithHostName("box")
+            .WithStandardOutput(Stdio.Null).WithStandardError(Stdio.Null)
+            // as the OCI tools are configured here
+            .WithCgroup(CgroupUse.SharedWithParent).WithMounts(ContainerDefaults.Mounts.Where(m => m is not Cgroup2Mount))
+            .WithSeccompUnconfined();
         if (full)
-            builder = new ContainerBuilder(builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false }).WithMaskedPaths().WithReadOnlyPaths().Build() with { Namespaces = new NamespaceSettings { LoopbackUp = false } });
+            builder = new ContainerBuilder(
+                builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false })
+                    .WithMaskedPaths().WithReadOnlyPaths().Build() with
+                { Namespaces = new NamespaceSettings { LoopbackUp = false } });
         Name = full ? "full" : "default";
         InMemory = builder.WithLaunchForm(LaunchForm.InMemory).Plan();
-        Sealed = builder.WithLaunchForm(LaunchForm.Sealed).Plan();
-        UserNamespace = builder.WithLaunchForm(LaunchForm.InMemory).WithUserNamespace(new IdMap(new IdMapRange(0, 100_000, 65_536)), new IdMap(new IdMapRange(0, 100_000, 65_536))).Plan();
+        WithInit = builder.Plan();
+        UserNamespace = builder.WithLaunchForm(LaunchForm.InMemory)
+            .WithUserNamespace(new IdMap(new IdMapRange(0, 100_000, 65_536)), new IdMap(new IdMapRange(0, 100_000, 65_536))).Plan();
         Pool = new NetworkNamespacePool(PoolSize);
         Pooled = builder.WithLaunchForm(LaunchForm.InMemory).WithNetworkPool(Pool).Plan();
+        PooledWithInit = builder.WithNetworkPool(Pool).Plan();
         Floor = InMemory.Lowered.Launch;
-        FloorExec = builder.WithLaunchForm(LaunchForm.InMemory).WithCommand("/exec-true").Plan().Lowered.Launch;
+        FloorWithInit = WithInit.Lowered.Launch;
         ContainerSpec shared = builder.WithLaunchForm(LaunchForm.InMemory).Build();
         HostNet = new ContainerBuilder(shared with { Namespaces = shared.Namespaces with { SharedWithHost = NamespaceKinds.Net } }).Plan();
         Bare = BareProgram(Path.Combine(Root, "true"));
         Bundle = OciBundle.Write(directory, Root, full);
         Bubblewrap =
         [
-            "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup", "--hostname", "box", "--ro-bind", Root, "/", "--proc", "/proc",
+            "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup", "--hostname", "box",
+            "--ro-bind", Root, "/", "--proc", "/proc",
             "--dev", "/dev", .. full ? [] : BubblewrapDefaults(), "--die-with-parent", "--new-session", "--cap-drop", "ALL", "/true",
         ];
     }
 
     internal string Root { get; }
 
+    /// <summary>The program is process 1, set up in this process's memory: the least work.</summary>
     internal LaunchPlan InMemory { get; }
 
-    internal LaunchPlan Sealed { get; }
+    /// <summary>What is done by default: an init is process 1, and the program its sibling.</summary>
+    internal LaunchPlan WithInit { get; }
 
     internal LaunchPlan UserNamespace { get; }
 
     internal LaunchPlan Pooled { get; }
 
+    internal LaunchPlan PooledWithInit { get; }
+
     internal NetworkNamespacePool Pool { get; }
 
     internal LaunchProgram Floor { get; }
 
-    internal LaunchProgram FloorExec { get; }
+    internal LaunchProgram FloorWithInit { get; }
 
     /// <summary>The same in the host's network: what a pool can save at most.</summary>
     internal LaunchPlan HostNet { get; }
@@ -83,7 +95,15 @@ internal sealed class Scene
     {
         var writer = new Linux.Programs.SyscallProgramWriter(HostFacts.Current.Architecture);
         writer.Add(SignalSteps.Reset.AsSpan());
-        writer.Add(new Linux.Programs.SyscallStep(Linux.Syscalls.Syscall.execve, path, Linux.Programs.StepArgument.StringArray([path]), Linux.Programs.StepArgument.StringArray([])));
-        return new LaunchProgram { Program = writer.Build(), Form = LaunchForm.InMemory, CloneFlags = 0, Borrowed = new StepRange(0, writer.Count), FirstExecution = writer.Count - 1 };
+        writer.Add(new Linux.Programs.SyscallStep(Linux.Syscalls.Syscall.execve, path, Linux.Programs.StepArgument.StringArray([path]),
+            Linux.Programs.StepArgument.StringArray([])));
+        return new LaunchProgram
+        {
+            Program = writer.Build(),
+            Form = LaunchForm.InMemory,
+            CloneFlags = 0,
+            Borrowed = new StepRange(0, writer.Count),
+            FirstExecution = writer.Count - 1
+        };
     }
 }

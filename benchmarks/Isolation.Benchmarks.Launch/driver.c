@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,22 +17,10 @@
 #include <linux/sched.h>
 
 extern char **environ;
-static int self_pidfd, pidfd;
+static int self_pidfd, pidfd, init_pidfd = -1;
 static volatile int failed_step = -1, failed_errno;
 
-static inline __attribute__((always_inline)) long raw(long n, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f)
-{
-#if defined(__x86_64__)
-    long r;
-    register unsigned long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-    __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-    return r;
-#else
-    register unsigned long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f, x8 __asm__("x8") = n;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8) : "memory");
-    return x0;
-#endif
-}
+#include "raw.h"
 
 static long fail(int step, long r) { failed_step = step; failed_errno = -r; return -1; }
 
@@ -62,6 +52,48 @@ static __attribute__((noinline)) long start(unsigned long flags, long (*child)(v
     return r;
 }
 
+// What the static program in place of the sealed image is told: descriptors in digits from a to p.
+static char image_digits[1024];
+static char *image_arguments[] = { image_digits, 0 };
+
+static void write_hexadecimal(char **digits, unsigned value)
+{
+    for (int shift = 28; shift >= 0; shift -= 4) *(*digits)++ = 'a' + (value >> shift & 15);
+}
+
+// Takes over the init and the program's process from the intermediate one, and waits until the program is executed; by the library's calls.
+static long adopt(long intermediate, int socket, int report)
+{
+    if (intermediate < 0) return intermediate;
+    long ids[2] = { 0, 0 };
+    int pidfds[2], message[2], ready = 0;
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof pidfds)]; } control;
+    struct iovec vector = { ids, sizeof ids };
+    struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    struct pollfd first[] = { { socket, POLLIN }, { pidfd, POLLIN } };
+    siginfo_t info;
+    ppoll(first, 2, 0, 0);
+    if (recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof ids) {
+        memcpy(pidfds, CMSG_DATA(&control.header), sizeof pidfds);
+        waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL);
+        close(pidfd);
+        init_pidfd = pidfds[0];
+        pidfd = pidfds[1];
+    }
+
+    close(socket);
+    struct pollfd second[] = { { report, 0 }, { pidfd, POLLIN } };
+    ppoll(second, 2, 0, 0);
+    fcntl(report, F_SETFL, O_NONBLOCK);
+    while (read(report, message, sizeof message) == sizeof message) {
+        if (message[0] < 0) ready = 1;
+        else { failed_step = message[0]; failed_errno = message[1]; }
+    }
+
+    close(report);
+    return ready ? ids[1] : -1;
+}
+
 #include "floors.h"
 
 static long now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000000000L + t.tv_nsec; }
@@ -72,6 +104,14 @@ static void reap(long pid)
     if (pid < 0 || failed_step >= 0) { printf("failed %d %d %ld\n", failed_step, failed_errno, pid); fflush(stdout); exit(1); }
     waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL);
     close(pidfd);
+    if (init_pidfd >= 0) {
+        siginfo_t last;
+        syscall(SYS_pidfd_send_signal, init_pidfd, SIGKILL, 0, 0);
+        waitid(P_PIDFD, init_pidfd, &last, WEXITED | __WALL);
+        close(init_pidfd);
+        init_pidfd = -1;
+    }
+
     if (info.si_code != CLD_EXITED || info.si_status != 0) { printf("status %d %d\n", info.si_code, info.si_status); fflush(stdout); exit(1); }
 }
 

@@ -27,12 +27,16 @@ internal sealed class Scene : IDisposable
 
     internal string File(string name) => Path.Combine(_directory, name);
 
-    internal static string PathOf(LinuxHandle handle) => string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{handle.Descriptor}");
+    internal static string PathOf(LinuxHandle handle)
+    {
+        using Borrow file = new(handle);
+        return string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{file.Number}");
+    }
 
     /// <summary>A second descriptor with a certain number.</summary>
     internal static LinuxHandle Duplicate(LinuxHandle handle, int number)
     {
-        SyscallResult result = RawSyscall.Invoke(Syscall.dup3, (nuint)handle.Descriptor, (nuint)number, 0x80000);
+        SyscallResult result = RawSyscall.Invoke(Syscall.dup3, handle, (nuint)number, 0x80000);
         result.ThrowIfError("duplicate", "a descriptor", "dup3(2)");
         return new LinuxHandle(number);
     }
@@ -40,12 +44,15 @@ internal sealed class Scene : IDisposable
     /// <summary>Runs a program in a network namespace; it must succeed.</summary>
     internal async Task<string> RunAsync(LinuxHandle network, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo("nsenter", ["--net=" + PathOf(network), program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("nsenter", ["--net=" + PathOf(network), program, .. arguments])
+        { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? output.Trim() : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)}: {await errors}{output}");
+        return process.ExitCode == 0
+            ? output.Trim()
+            : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)}: {await errors}{output}");
     }
 
     /// <summary>A process in a namespace, for tools that know namespaces by processes.</summary>
@@ -99,7 +106,8 @@ internal sealed class Scene : IDisposable
         Console.WriteLine(what);
         double first = Median(times.First().Value);
         foreach ((string name, List<double> list) in times)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-40} median {Median(list),9:F1}   least {list.Min(),9:F1}   {Median(list) / first,6:F2} x"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  {name,-40} median {Median(list),9:F1}   least {list.Min(),9:F1}   {Median(list) / first,6:F2} x"));
     }
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);

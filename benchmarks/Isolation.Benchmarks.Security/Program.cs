@@ -1,23 +1,34 @@
 using System.Diagnostics;
 using System.Globalization;
+using Isolation.Benchmarks;
 using Isolation.Differential;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
 using Isolation.Security;
 
-// Filters and notifications side by side, interleaved, in one run: this library, libseccomp (package libseccomp2), and a C program that does the least.
-// usage: Isolation.Benchmarks.Security PROFILE.json [ROUNDS]. Needs gcc.
-string profile = File.ReadAllText(args[0]);
-int rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 11;
+// Filters and notifications side by side, interleaved, in one run:
+// this library, libseccomp (package libseccomp2), and a C program that does the least.
+const string Text = """
+    usage: Isolation.Benchmarks.Security [PROFILE.json] [ROUNDS]
+    PROFILE.json: a seccomp profile as docker reads it; without one, the filter that containers have by default, as far as
+    libseccomp can say it.
+    ROUNDS: of each comparison, 11.
+    Needs gcc and libseccomp.so.2 (package libseccomp2).
+    """;
+if (Usage.Ends(args, Text, File.Exists, numbers: 1, needsRoot: false, "gcc"))
+    return;
+string? profile = args.FirstOrDefault(File.Exists) is { } file ? File.ReadAllText(file) : null;
+int rounds = Usage.Number(args, 0, otherwise: 11);
 string work = Directory.CreateTempSubdirectory("isolation-benchmark-").FullName;
 try
 {
     string floor = Path.Combine(work, "floor");
     Run("gcc", "-O2", "-w", "-pthread", "-o", floor, Path.Combine(AppContext.BaseDirectory, "floor.c"));
-    foreach (SeccompArchitecture[] architectures in new SeccompArchitecture[][] { [SeccompArchitecture.X64], [SeccompArchitecture.X64, SeccompArchitecture.X86, SeccompArchitecture.X32] })
+    foreach (SeccompArchitecture[] architectures in new SeccompArchitecture[][] { [SeccompArchitecture.X64],
+        [SeccompArchitecture.X64, SeccompArchitecture.X86, SeccompArchitecture.X32] })
     {
-        SeccompFilter filter = SeccompProfile.Read(profile, new SeccompProfileHost { Architecture = architectures[0], Architectures = [.. architectures] });
-        Console.WriteLine($"\nthe profile for {string.Join(", ", architectures)}");
+        SeccompFilter filter = FilterFor(architectures);
+        Console.WriteLine($"\nthe {(profile is null ? "default filter" : "profile")} for {string.Join(", ", architectures)}");
         Describe("Isolation", filter.Compile());
         Describe("libseccomp", Libseccomp.Compile(filter));
         Describe("libseccomp, tree", Libseccomp.Compile(filter, tree: true));
@@ -27,32 +38,46 @@ try
             ("libseccomp, tree", () => Time(() => Libseccomp.Compile(filter, tree: true))));
     }
 
-    SeccompFilter native = SeccompProfile.Read(profile, new SeccompProfileHost { Architectures = [new SeccompProfileHost().Architecture] });
+    SeccompFilter native = FilterFor([new SeccompProfileHost().Architecture]);
     string ours = Path.Combine(work, "ours"), theirs = Path.Combine(work, "theirs"), argument = Path.Combine(work, "argument");
     File.WriteAllBytes(ours, native.Compile().ToBytes());
     File.WriteAllBytes(theirs, Libseccomp.Compile(native).ToBytes());
     // With a condition on its argument a call is always looked at: the kernel's cache of calls that pass anyway does not serve it.
-    SeccompFilter looked = native.Without("getpid", "read").Add(SeccompAction.Allow, "getpid", SeccompCondition.NotEqual(5, 1)).Add(SeccompAction.Allow, "read", SeccompCondition.NotEqual(5, 1));
+    SeccompFilter looked = native.Without("getpid", "read").Add(SeccompAction.Allow, "getpid", SeccompCondition.NotEqual(5, 1))
+        .Add(SeccompAction.Allow, "read", SeccompCondition.NotEqual(5, 1));
     File.WriteAllBytes(argument, looked.Compile().ToBytes());
     string argumentTheirs = Path.Combine(work, "argument-theirs");
     File.WriteAllBytes(argumentTheirs, Libseccomp.Compile(looked).ToBytes());
-    double Calls(string file, int column) => double.Parse(Output(floor, "calls", file, "300000").Split(' ')[column], CultureInfo.InvariantCulture) / 1000;
+    double Calls(string file, int column) =>
+        double.Parse(Output(floor, "calls", file, "300000").Split(' ')[column], CultureInfo.InvariantCulture) / 1000;
     for (int column = 0; column < 2; column++)
     {
         int which = column;
-        Table(column == 0 ? "getpid, us" : "read of no bytes, us", rounds, ("no filter", () => Calls("-", which)), ("Isolation", () => Calls(ours, which)), ("libseccomp", () => Calls(theirs, which)),
-            ("Isolation, argument looked at", () => Calls(argument, which)), ("libseccomp, argument looked at", () => Calls(argumentTheirs, which)));
+        Table(column == 0 ? "getpid, us" : "read of no bytes, us", rounds, ("no filter", () => Calls("-", which)),
+            ("Isolation", () => Calls(ours, which)), ("libseccomp", () => Calls(theirs, which)),
+            ("Isolation, argument looked at", () => Calls(argument, which)),
+            ("libseccomp, argument looked at", () => Calls(argumentTheirs, which)));
     }
 
     const int Notifications = 100_000;
     Table($"a notification, of {Notifications}, us", rounds,
-        ("C handler", () => double.Parse(Output(floor, "notify", Notifications.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture) / 1000),
+        ("C handler", () => double.Parse(Output(floor, "notify", Notifications.ToString(CultureInfo.InvariantCulture)),
+            CultureInfo.InvariantCulture) / 1000),
         ("Isolation", () => Notify(Notifications)));
 }
 finally
 {
     Directory.Delete(work, recursive: true);
 }
+
+SeccompFilter FilterFor(SeccompArchitecture[] architectures) => profile is null
+    ? Comparable(SeccompFilter.Default).WithArchitectures(architectures)
+    : SeccompProfile.Read(profile, new SeccompProfileHost { Architecture = architectures[0], Architectures = [.. architectures] });
+
+// libseccomp takes no rule with the default's action: what is refused within a call that is allowed else is left out.
+static SeccompFilter Comparable(SeccompFilter filter) => filter.Rules.Where(r => r.Action == filter.DefaultAction)
+    .Select(r => r.Syscall).Distinct()
+    .Aggregate(filter, (f, call) => f.Without(call).Allow(call));
 
 static double Notify(int count)
 {
@@ -82,7 +107,8 @@ static void Describe(string name, SeccompProgram program)
         (allowed, executed, worst) = (allowed + 1, executed + steps, Math.Max(worst, steps));
     }
 
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-32} {program.Instructions.Length,5} instructions, {(double)executed / allowed:F2} executed on average by {allowed} allowed calls, at most {worst}"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-32} {program.Instructions.Length,5} instructions, "
+        + $"{(double)executed / allowed:F2} executed on average by {allowed} allowed calls, at most {worst}"));
 }
 
 static double Time(Action action)
@@ -113,7 +139,8 @@ static void Table(string title, int rounds, params (string Name, Func<double> Me
     foreach ((string name, List<double> list) in times)
     {
         list.Sort();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-32} {list[list.Count / 2],10:F3}   ({list[0]:F3} to {list[^1]:F3})"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"  {name,-32} {list[list.Count / 2],10:F3}   ({list[0]:F3} to {list[^1]:F3})"));
     }
 }
 
@@ -124,5 +151,7 @@ static string Output(string program, params string[] arguments)
     using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
     string output = process.StandardOutput.ReadToEnd();
     process.WaitForExit();
-    return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} failed with {process.ExitCode}.");
+    return process.ExitCode == 0
+        ? output
+        : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} failed with {process.ExitCode}.");
 }

@@ -6,7 +6,7 @@ namespace Isolation.Launcher;
 /// <summary><c>isolation doctor</c>: what works on this host, and what to do about what does not. Ends with a real container.</summary>
 internal static class DoctorCommand
 {
-    internal static async Task<int> RunAsync()
+    internal static async Task<int> RunAsync(CommandLine line)
     {
         foreach (HostCheck check in HostFacts.Current.Checks())
         {
@@ -16,7 +16,9 @@ internal static class DoctorCommand
         }
 
         string? failure = await TryContainerAsync();
-        await Console.Out.WriteLineAsync(failure is null ? "ok    a container       started and ended" : $"FAIL  a container       {failure}");
+        await Console.Out.WriteLineAsync(failure is null
+            ? "ok    a container       started and ended"
+            : $"FAIL  a container       {failure}");
         return failure is null ? 0 : 1;
     }
 
@@ -28,9 +30,9 @@ internal static class DoctorCommand
             ContainerResult result = await options.ToBuilder(HostFacts.Current).RunAsync();
             return result.Status.Code == 0 ? null : result.ToString();
         }
-        catch (Exception e) when (e is LinuxException or SpecException or KernelFeatureException)
+        catch (Exception e) when (Failure.IsExpected(e))
         {
-            return e.Message;
+            return Failure.Reason(e);
         }
     }
 }

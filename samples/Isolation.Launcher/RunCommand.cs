@@ -6,12 +6,12 @@ namespace Isolation.Launcher;
 /// <summary><c>isolation run</c>.</summary>
 internal static class RunCommand
 {
-    internal static async Task<int> RunAsync(string[] arguments)
+    internal static async Task<int> RunAsync(CommandLine line)
     {
-        RunOptions options = RunFlags.Parse(arguments);
+        RunOptions options = RunOptions.From(line);
         try
         {
-            LaunchPlan plan = options.ToBuilder(HostFacts.Current).Plan();
+            LaunchPlan plan = options.MakePlan();
             if (options.Plan)
             {
                 await Console.Out.WriteAsync(plan.ToDetailedString());
@@ -22,13 +22,21 @@ internal static class RunCommand
         }
         catch (LaunchException e)
         {
-            await TellAsync(e.Message);
+            Failure.Tell(e.Message);
             return !e.IsExecution ? Program.Failed : e.Errno is Errno.ENOENT or Errno.ENOTDIR ? Program.NotFound : Program.NotExecutable;
         }
-        catch (Exception e) when (e is SpecException or KernelFeatureException or LinuxException)
+    }
+
+    /// <summary>Starts the container; null where a signal has ended the start.</summary>
+    private static ContainerProcess? Start(LaunchPlan plan, SignalForwarding signals)
+    {
+        try
         {
-            await TellAsync(e.Message);
-            return Program.Failed;
+            return plan.Start(signals.StartCancelled);
+        }
+        catch (OperationCanceledException) when (signals.CancelledBy != 0)
+        {
+            return null;
         }
     }
 
@@ -36,35 +44,49 @@ internal static class RunCommand
     {
         // Before the start, so that no signal can end this process while the container is on its way.
         using var signals = new SignalForwarding();
-        ContainerProcess process = plan.Start();
+        if (Start(plan, signals) is not { } process)
+            return 128 + signals.CancelledBy;
         await using (process)
         {
             signals.SendTo(process);
+            foreach (PublishedPort port in options.Network.ChosenPorts)
+                Failure.Tell($"published {port}.");
             if (options.Times)
-                await Console.Error.WriteLineAsync(string.Join('\n', process.StepTimes));
-            using TerminalRelay? relay = process.Terminal is { } terminal ? new TerminalRelay(terminal) : null;
-            ContainerResult result = await process.WaitAsync();
+                Failure.Write(string.Join('\n', process.StepTimes) + "\n");
+            using TerminalRelay? relay = process.Terminal is { } terminal ? new TerminalRelay(terminal, options.Interactive) : null;
+            Task<ContainerResult> end = process.WaitAsync();
             if (relay is not null)
+            {
+                // A program whose output nobody takes would wait for ever.
+                if (await Task.WhenAny(end, relay.OutputFailed) != end)
+                    await process.KillAllAsync();
                 await relay.DrainAsync();
+                if (relay.OutputFailed.IsCompleted)
+                    throw await relay.OutputFailed;
+            }
+
+            ContainerResult result = await end;
             if (result.TimedOut)
-                await TellAsync($"the command was killed after {plan.Spec.Timeout!.Value.TotalSeconds} s.");
+                Failure.Tell($"the command was killed after {plan.Spec.Timeout!.Value.TotalSeconds} s.");
             if (result.OomKilled)
             {
                 ContainerUsage usage = result.Usage!;
-                await TellAsync(result.Limits.HasFlag(ContainerLimits.Memory)
-                    ? $"out of memory: the kernel killed {usage.OomKills} of the container's processes by its own limit of {usage.MemoryMax.ToHumanString()} (peak {new ByteSize(usage.PeakMemory).ToHumanString()})."
+                Failure.Tell(result.Limits.HasFlag(ContainerLimits.Memory)
+                    ? $"out of memory: the kernel killed {usage.OomKills} of the container's processes by its own limit "
+                        + $"of {usage.MemoryMax.ToHumanString()} (peak {new ByteSize(usage.PeakMemory).ToHumanString()})."
                     : $"out of memory: the kernel killed {usage.OomKills} of the container's processes by a limit outside of it.");
             }
 
             if (result.Limits.HasFlag(ContainerLimits.Pids))
-                await TellAsync($"the limit of processes was reached: {result.Usage!.RefusedForks} forks were refused.");
-            foreach (SeccompDenial denial in result.Denials)
-                await TellAsync($"the seccomp filter refused {denial}. {denial.Verdict.Reason}");
+                Failure.Tell($"the limit of processes was reached: {result.Usage!.RefusedForks} forks were refused.");
+            // Programs that do well without a call try it all the same: what was refused matters where the command failed.
+            bool tells = result.Status.ShellCode != 0 || options.Security.AsksForReport;
+            foreach (SeccompDenial denial in tells ? result.Denials : [])
+                Failure.Tell($"the seccomp filter refused {denial}. {denial.Verdict.Reason}");
             if (result.KilledBySeccomp && result.Denials.IsEmpty)
-                await TellAsync("the command was killed by its seccomp filter (SIGSYS); --security-opt seccomp-report=on tells for which call.");
+                Failure.Tell(
+                    "the command was killed by its seccomp filter (SIGSYS); --security-opt seccomp-report=on tells for which call.");
             return result.Status.ShellCode;
         }
     }
-
-    private static Task TellAsync(string message) => Console.Error.WriteLineAsync("isolation: " + message);
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Isolation.Cgroups;
 using Isolation.Containers;
+using Isolation.Linux;
 using Isolation.Namespaces;
 using Isolation.Security;
 
@@ -14,6 +15,10 @@ internal sealed record RunOptions
     private ImmutableArray<DeviceRule> WholeDevices { get; init; } = [];
 
     private ImmutableArray<Func<ContainerBuilder, ContainerBuilder>> Configurations { get; init; } = [];
+
+    private ImmutableArray<Mount> Mounts { get; init; } = [];
+
+    private bool IsRoot { get; init; } = true;
 
     internal string? Rootfs { get; init; }
 
@@ -35,6 +40,9 @@ internal sealed record RunOptions
 
     internal bool Terminal { get; init; }
 
+    /// <summary>Whether the command gets standard input.</summary>
+    internal bool Interactive { get; init; } = true;
+
     internal ResourceOptions Resources { get; init; } = new();
 
     internal ImmutableArray<DeviceRule> DeviceRules { get; init; } = [];
@@ -45,6 +53,66 @@ internal sealed record RunOptions
 
     internal ImmutableArray<string> Command { get; init; } = [];
 
+    /// <summary>The flags, as they were given.</summary>
+    internal ImmutableArray<GivenFlag> Given { get; init; } = [];
+
+    /// <summary>What a command line says.</summary>
+    internal static RunOptions From(CommandLine line) => From(line.Given, line.Operands);
+
+    /// <summary>The same command line without one of its flags.</summary>
+    private RunOptions Without(GivenFlag flag) => From(Given.Remove(flag), Command);
+
+    private static RunOptions From(ImmutableArray<GivenFlag> given, ImmutableArray<string> command) =>
+        CommandLine.Apply(given, new RunOptions
+        {
+            Command = command,
+            Given = given,
+            Resources = CommandLine.Apply(given, new ResourceOptions()),
+            Network = CommandLine.Apply(given, new NetworkOptions()),
+        });
+
+    /// <summary>Makes the plan; what it refuses is told with the flags that have asked for it.</summary>
+    internal LaunchPlan MakePlan()
+    {
+        try
+        {
+            return ToBuilder(HostFacts.Current).Plan();
+        }
+        catch (Exception e) when (Failure.IsExpected(e) && !e.Message.StartsWith("The flag", StringComparison.Ordinal)
+            && Blame(e) is { Length: > 0 } flags)
+        {
+            throw new UsageException($"The flag{(flags.Length > 1 ? "s" : "")} {string.Join(" and ", flags)}: {Failure.Reason(e)}");
+        }
+    }
+
+    /// <summary>The flags without which there would not be this failure.</summary>
+    private ImmutableArray<string> Blame(Exception failure)
+    {
+        string[] reasons = Reasons(failure);
+        return [.. Given.Where(g => reasons.Except(Reasons(Try(() => Without(g).ToBuilder(HostFacts.Current).Plan()))).Any())
+            .Select(g => g.Name).Distinct()];
+    }
+
+    private static string[] Reasons(Exception? e) => e switch
+    {
+        null => [],
+        SpecException spec => [.. spec.Faults.Select(f => f.ToString())],
+        _ => [e.Message],
+    };
+
+    private static Exception? Try(Func<LaunchPlan> plan)
+    {
+        try
+        {
+            plan();
+            return null;
+        }
+        catch (Exception e) when (Failure.IsExpected(e))
+        {
+            return e;
+        }
+    }
+
     /// <summary>Notes a change to the builder, and tries it at once, so that a bad value is told with its flag.</summary>
     internal RunOptions Configure(Func<ContainerBuilder, ContainerBuilder> configure)
     {
@@ -52,7 +120,15 @@ internal sealed record RunOptions
         return this with { Configurations = Configurations.Add(configure) };
     }
 
-    internal RunOptions AddMount(Mount mount) => Configure(b => b.AddMount(mount));
+    /// <summary>Notes a mount, and tries it at once.</summary>
+    internal RunOptions AddMount(Mount mount)
+    {
+        new ContainerBuilder(Containers.Rootfs.Host).AddMount(mount);
+        return this with { Mounts = Mounts.Add(mount) };
+    }
+
+    internal RunOptions WithUser(string user) =>
+        Configure(b => b.WithUser(user)) with { IsRoot = user.Split(':')[0].TrimStart('0') is "" or "root" };
 
     /// <summary>Makes a device visible, and lets it be used.</summary>
     internal RunOptions AddDevice(string text)
@@ -67,7 +143,9 @@ internal sealed record RunOptions
         // All of it is what the library allows by itself; one that is not there is told by the launch, with its step.
         if (!Path.Exists(paths[0]))
             return options;
-        return hasAccess ? options with { DeviceRules = DeviceRules.Add(DeviceRule.Of(paths[0], access)) } : options with { WholeDevices = WholeDevices.Add(DeviceRule.Of(paths[0])) };
+        return hasAccess
+            ? options with { DeviceRules = DeviceRules.Add(DeviceRule.Of(paths[0], access)) }
+            : options with { WholeDevices = WholeDevices.Add(DeviceRule.Of(paths[0])) };
     }
 
     internal RunOptions WithNamespace(NamespaceKinds kind, string text)
@@ -77,9 +155,11 @@ internal sealed record RunOptions
         if (text == "host")
             return this with { SharedWithHost = SharedWithHost | kind };
         const string Container = "container:";
-        return text.StartsWith(Container, StringComparison.Ordinal) && int.TryParse(text[Container.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0
-            ? Configure(b => b.AddJoinedNamespaces(kind, id))
-            : throw new FormatException($"\"{text}\" is not host, none or container:PID.");
+        if (!text.StartsWith(Container, StringComparison.Ordinal) || text.Length == Container.Length)
+            throw new FormatException($"\"{text}\" is not host, none, container:NAME or container:PID.");
+        // Held from here on: the number could be another process's by the time of the start.
+        PidHandle process = RunningContainers.OpenProcess(text[Container.Length..]);
+        return Configure(b => b.AddJoinedNamespaces(kind, process));
     }
 
     internal ContainerBuilder ToBuilder(HostFacts facts)
@@ -91,14 +171,14 @@ internal sealed record RunOptions
             .WithCommand(Command[0], Command.Skip(1))
             .WithReadOnlyRoot(ReadOnly)
             .WithNamespacesSharedWithHost(Network.SharedWithHost ? SharedWithHost | NamespaceKinds.Net : SharedWithHost)
-            .WithCapabilities(ChooseCapabilities(facts))
+            .WithCapabilities(ChooseState(facts))
             .WithNoNewPrivileges(Security.NoNewPrivileges ?? !Privileged)
             .WithTerminal(Terminal)
             .WithStepTimes(Times);
         builder = Security.Apply(builder, Privileged, ChooseCapabilities(facts));
         if (!SharedWithHost.HasFlag(NamespaceKinds.Uts))
             builder = builder.WithHostName(HostName);
-        if (!Terminal)
+        if (!Terminal && Interactive)
             builder = builder.WithStandardInput(Stdio.Inherit);
         foreach (CgroupSetting setting in Resources.ToSettings())
             builder = builder.With(setting);
@@ -108,7 +188,11 @@ internal sealed record RunOptions
         // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
         if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
             builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));
-        return Network.Apply(Configurations.Aggregate(builder, (b, configure) => configure(b)));
+        builder = Configurations.Aggregate(builder, (b, configure) => configure(b));
+        // By the number of parts of their destinations, as docker sorts them (type mounts of moby's daemon): none hides another that lies
+        // below it.
+        return Network.Apply(Mounts.OrderBy(m => m.Destination.Split('/', StringSplitOptions.RemoveEmptyEntries).Length)
+            .Aggregate(builder, (b, m) => b.AddMount(m)));
     }
 
     private Rootfs ChooseRootfs(out bool writesThrough)
@@ -116,7 +200,9 @@ internal sealed record RunOptions
         writesThrough = Rootfs is not null && Rootfs.EndsWith(":rw", StringComparison.Ordinal);
         if (Rootfs is null)
             return Containers.Rootfs.Host;
-        return writesThrough ? Containers.Rootfs.Directory(Path.GetFullPath(Rootfs[..^3])) : Containers.Rootfs.Overlay(Path.GetFullPath(Rootfs));
+        return writesThrough
+            ? Containers.Rootfs.Directory(Path.GetFullPath(Rootfs[..^3]))
+            : Containers.Rootfs.Overlay(Path.GetFullPath(Rootfs));
     }
 
     private CapabilitySet ChooseCapabilities(HostFacts facts)
@@ -132,6 +218,18 @@ internal sealed record RunOptions
         foreach (string name in AddedCapabilities.Where(n => !IsAll(n)))
             set = set.Add(Parse("--cap-add", name));
         return set;
+    }
+
+    /// <summary>Another user than root gets the capabilities that were added by name as ambient ones, as Podman has it (security_linux.go
+    /// of its specgen/generate); those of the default set only bound what files may give, as docker has it.</summary>
+    private CapabilityState ChooseState(HostFacts facts)
+    {
+        CapabilitySet all = ChooseCapabilities(facts);
+        if (IsRoot || AddedCapabilities.IsEmpty)
+            return CapabilityState.Of(all);
+        CapabilitySet added = AddedCapabilities.Any(IsAll) ? all
+            : CapabilitySet.Of([.. AddedCapabilities.Select(n => Parse("--cap-add", n))]);
+        return new CapabilityState(all, added, added, added, added);
     }
 
     private static bool IsAll(string name) => string.Equals(name, "ALL", StringComparison.OrdinalIgnoreCase);

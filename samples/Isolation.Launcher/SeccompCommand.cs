@@ -23,69 +23,75 @@ internal static class SeccompCommand
         ["arm"] = SeccompArchitecture.Arm,
     };
 
-    internal static async Task<int> RunAsync(string[] arguments)
-    {
-        try
+    /// <summary>The flags for whom a profile is read.</summary>
+    internal static readonly ImmutableArray<Flag> ProfileFlags =
+    [
+        new Flag<SeccompOptions>("--arch", "ARCHITECTURE", "architecture, such as x86_64 or arm64 (default: this machine's)", (o, v) =>
+            o with { Architectures = o.Architectures.Add(ParseArchitecture(v)) })
         {
-            return arguments.FirstOrDefault() switch
-            {
-                "compile" => await CompileAsync(Arguments.Parse(arguments[1..])),
-                "explain" => await ExplainAsync(Arguments.Parse(arguments[1..])),
-                "disasm" => await DisassembleAsync(Arguments.Parse(arguments[1..])),
-                { } other => throw new UsageException($"\"{other}\" is no command of seccomp; they are compile, explain and disasm."),
-                null => throw new UsageException("seccomp needs one of compile, explain and disasm."),
-            };
-        }
-        catch (SeccompLimitException e)
-        {
-            await Console.Error.WriteLineAsync("isolation: " + e.Message);
-            return Program.Failed;
-        }
-    }
+            Choices = [.. s_architectures.Keys],
+        },
+        new Flag<SeccompOptions>("--cap", "CAP", "capability that the profile is read for (default: docker's)", (o, v) =>
+            o with { Capabilities = (o.Capabilities ?? CapabilitySet.None).Union(CapabilitySet.Parse(v)) }),
+    ];
 
-    private static async Task<int> CompileAsync(Arguments arguments)
+    internal static readonly ImmutableArray<Flag> CompileFlags =
+    [
+        .. ProfileFlags,
+        new Flag<SeccompOptions>("-o --output", "FILE", "write the raw program there", (o, v) => o with { Output = v }),
+    ];
+
+    internal static async Task<int> CompileAsync(CommandLine line)
     {
-        arguments.Require(1, "compile takes one profile.");
-        SeccompFilter filter = arguments.ReadFilter();
+        SeccompOptions options = line.Apply(new SeccompOptions());
+        SeccompFilter filter = options.Read(line.Operands[0]);
         SeccompProgram program = filter.Compile();
-        string unknown = filter.UnknownNames.IsEmpty ? "" : $"; not in the tables of Linux {SyscallTable.Version}: {string.Join(", ", filter.UnknownNames)}";
-        if (arguments.Output is { } output)
+        string unknown = filter.UnknownNames.IsEmpty
+            ? ""
+            : $"; not in the tables of Linux {SyscallTable.Version}: {SecurityOptions.UnknownNames(filter)}";
+        if (options.Output is { } output)
             await WriteAsync(output, program.ToBytes());
         else
             await Console.Out.WriteAsync(program.ToString());
-        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{program.Instructions.Length} instructions for {string.Join(", ", filter.Architectures)}{unknown}"));
+        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
+            $"{program.Instructions.Length} instructions for {string.Join(", ", filter.Architectures)}{unknown}"));
         return 0;
     }
 
-    private static async Task<int> ExplainAsync(Arguments arguments)
+    internal static async Task<int> ExplainAsync(CommandLine line)
     {
-        if (arguments.Words.Length is < 2 or > 8)
-            throw new UsageException("explain takes a profile, a system call and up to six arguments.");
-        SeccompFilter filter = arguments.ReadFilter();
+        SeccompFilter filter = line.Apply(new SeccompOptions()).Read(line.Operands[0]);
         try
         {
-            await Console.Out.WriteLineAsync(filter.Explain(arguments.Words[1], [.. arguments.Words[2..].Select(Word)]).ToString());
+            await Console.Out.WriteLineAsync(filter.Explain(line.Operands[1], [.. line.Operands.Skip(2).Select(Word)]).ToString());
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(RunFlags.Reason(e));
+            throw new UsageException(Failure.Reason(e));
         }
 
         return 0;
     }
 
-    private static async Task<int> DisassembleAsync(Arguments arguments)
+    internal static async Task<int> DisassembleAsync(CommandLine line)
     {
-        arguments.Require(1, "disasm takes one file with a raw program.");
         try
         {
-            await Console.Out.WriteAsync(SeccompProgram.FromBytes(await File.ReadAllBytesAsync(arguments.Words[0])).ToString());
+            await Console.Out.WriteAsync(SeccompProgram.FromBytes(await ReadAsync(line.Operands[0])).ToString());
             return 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new UsageException($"{arguments.Words[0]}: {RunFlags.Reason(e)}");
+            throw new UsageException($"{line.Operands[0]}: {Failure.Reason(e)}");
         }
+    }
+
+    /// <summary>A program's bytes, and one more of what is longer than a program can be.</summary>
+    private static async Task<byte[]> ReadAsync(string path)
+    {
+        await using FileStream file = File.OpenRead(path);
+        var bytes = new byte[(4096 * 8) + 1];
+        return bytes[..await file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false)];
     }
 
     private static async Task WriteAsync(string path, byte[] bytes)
@@ -96,76 +102,46 @@ internal static class SeccompCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"The program cannot be written: {RunFlags.Reason(e)}");
+            throw new UsageException($"The program cannot be written: {Failure.Reason(e)}");
         }
     }
 
     private static ulong Word(string text)
     {
         bool hexadecimal = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        if (!hexadecimal && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long negative) && negative < 0)
+        if (!hexadecimal
+            && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long negative) && negative < 0)
             return (ulong)negative;
-        return ulong.TryParse(hexadecimal ? text[2..] : text, hexadecimal ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong word)
+        return ulong.TryParse(hexadecimal ? text[2..] : text, hexadecimal ? NumberStyles.AllowHexSpecifier : NumberStyles.None,
+            CultureInfo.InvariantCulture, out ulong word)
             ? word
             : throw new UsageException($"\"{text}\" is no number such as 40 or 0x5412.");
     }
 
-    private sealed record Arguments(ImmutableArray<string> Words, ImmutableArray<SeccompArchitecture> Architectures, CapabilitySet? Capabilities, string? Output)
+    private static SeccompArchitecture ParseArchitecture(string text) =>
+        s_architectures.TryGetValue(text.StartsWith("SCMP_ARCH_", StringComparison.Ordinal) ? text[10..]
+            : text, out SeccompArchitecture known)
+            ? known : throw new FormatException($"\"{text}\" is none of {string.Join(", ", s_architectures.Keys)}.");
+
+    /// <summary>What the flags say.</summary>
+    private sealed record SeccompOptions
     {
-        internal static Arguments Parse(string[] arguments)
+        internal ImmutableArray<SeccompArchitecture> Architectures { get; init; } = [];
+
+        internal CapabilitySet? Capabilities { get; init; }
+
+        internal string? Output { get; init; }
+
+        internal SeccompFilter Read(string profile)
         {
-            var words = ImmutableArray.CreateBuilder<string>();
-            var architectures = ImmutableArray.CreateBuilder<SeccompArchitecture>();
-            CapabilitySet? capabilities = null;
-            string? output = null;
-            for (int i = 0; i < arguments.Length; i++)
+            ImmutableArray<SeccompArchitecture> architectures = Architectures.IsEmpty ? [new SeccompProfileHost().Architecture]
+                : [.. Architectures.Distinct()];
+            return SecurityOptions.ReadProfile(profile, new SeccompProfileHost
             {
-                (string name, string? inline) = RunFlags.SplitFlag(arguments[i]);
-                string Value() => inline ?? (++i < arguments.Length ? arguments[i] : throw new UsageException($"The flag {name} needs a value."));
-                switch (name)
-                {
-                    case "--arch":
-                        string architecture = Value();
-                        architectures.Add(s_architectures.TryGetValue(architecture.StartsWith("SCMP_ARCH_", StringComparison.Ordinal) ? architecture[10..] : architecture, out SeccompArchitecture known)
-                            ? known : throw new UsageException($"\"{architecture}\" is none of {string.Join(", ", s_architectures.Keys)}."));
-                        break;
-                    case "--cap":
-                        capabilities = (capabilities ?? CapabilitySet.None).Union(Capability(Value()));
-                        break;
-                    case "-o" or "--output":
-                        output = Value();
-                        break;
-                    case { } flag when flag.StartsWith('-') && flag.Length > 1 && !char.IsAsciiDigit(flag[1]):
-                        throw new UsageException($"There is no flag {flag}; there are --arch, --cap and -o.");
-                    default:
-                        words.Add(arguments[i]);
-                        break;
-                }
-            }
-
-            return new Arguments(words.ToImmutable(), architectures.Count == 0 ? [SeccompArchitectureOfHost] : [.. architectures.Distinct()], capabilities, output);
-        }
-
-        internal void Require(int words, string message)
-        {
-            if (Words.Length != words)
-                throw new UsageException(message);
-        }
-
-        internal SeccompFilter ReadFilter() => SecurityOptions.ReadProfile(Words[0], new SeccompProfileHost { Architecture = Architectures[0], Architectures = Architectures, Capabilities = Capabilities ?? CapabilitySet.DockerDefault });
-
-        private static SeccompArchitecture SeccompArchitectureOfHost => new SeccompProfileHost().Architecture;
-
-        private static CapabilitySet Capability(string text)
-        {
-            try
-            {
-                return CapabilitySet.Parse(text);
-            }
-            catch (FormatException e)
-            {
-                throw new UsageException(e.Message);
-            }
+                Architecture = architectures[0],
+                Architectures = architectures,
+                Capabilities = Capabilities ?? CapabilitySet.DockerDefault,
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Isolation.Containers;
+using Isolation.Linux;
 using Isolation.Security;
 
 namespace Isolation.Launcher;
@@ -8,7 +9,14 @@ namespace Isolation.Launcher;
 /// <summary>What <c>--security-opt</c> takes, as docker spells it, and a few words of our own.</summary>
 internal sealed record SecurityOptions
 {
-    internal const string Known = "no-new-privileges[=false], seccomp=FILE|default|unconfined, seccomp-report=on|off, apparmor=PROFILE|unconfined, label=disable|user:U|role:R|type:T|level:L|filetype:T, landlock=RULE,... and deny-write-execute";
+    internal const string Known = "no-new-privileges[=false], seccomp=FILE|default|unconfined, seccomp-report=on|off, "
+        + "apparmor=PROFILE|unconfined, label=disable|user:U|role:R|type:T|level:L|filetype:T, landlock=RULE,... and deny-write-execute";
+
+    /// <summary>The beginnings of its values.</summary>
+    internal static readonly ImmutableArray<string> Names =
+        ["no-new-privileges", "seccomp=", "seccomp-report=", "apparmor=", "label=", "landlock=", "deny-write-execute"];
+
+    private static readonly HashSet<string> s_told = new(StringComparer.Ordinal);
 
     internal bool? NoNewPrivileges { get; private init; }
 
@@ -16,6 +24,9 @@ internal sealed record SecurityOptions
     private string? Seccomp { get; init; }
 
     private bool ReportsDenials { get; init; } = true;
+
+    /// <summary>Whether refusals are told of a command that succeeded too: they are asked for.</summary>
+    internal bool AsksForReport { get; private init; }
 
     private string? AppArmor { get; init; }
 
@@ -34,10 +45,11 @@ internal sealed record SecurityOptions
             ("no-new-privileges", "" or "true") => this with { NoNewPrivileges = true },
             ("no-new-privileges", "false") => this with { NoNewPrivileges = false },
             ("seccomp", not "") => this with { Seccomp = value },
-            ("seccomp-report", "on" or "off") => this with { ReportsDenials = value == "on" },
+            ("seccomp-report", "on" or "off") => this with { ReportsDenials = value == "on", AsksForReport = value == "on" },
             ("apparmor", not "") => this with { AppArmor = value },
             ("label", "disable") => this with { Label = ImmutableDictionary<string, string>.Empty.Add("disable", "") },
-            ("label", _) when value.Split(':', 2) is { Length: 2 } part && part[0] is "user" or "role" or "type" or "level" or "filetype" => this with { Label = Label.SetItem(part[0], part[1]) },
+            ("label", _) when value.Split(':', 2) is { Length: 2 } part && part[0] is "user" or "role" or "type" or "level" or "filetype" =>
+                this with { Label = Label.SetItem(part[0], part[1]) },
             ("landlock", not "") => this with { Landlock = value.Split(',').Aggregate(Landlock ?? LandlockRuleset.Everything, Allow) },
             ("deny-write-execute", "" or "true") => this with { DenyWriteExecute = true },
             _ => throw new FormatException($"\"{text}\" is none of {Known}."),
@@ -50,7 +62,7 @@ internal sealed record SecurityOptions
         if (unconfined)
             builder = builder.WithSeccompUnconfined();
         else if (Seccomp is not null and not "default")
-            builder = builder.WithSeccomp(ReadProfile(Seccomp, new SeccompProfileHost { Capabilities = capabilities }).WithNewerSyscalls(SeccompAction.Errno(Linux.Errno.ENOSYS)));
+            builder = builder.WithSeccomp(ReadAndTell(Seccomp, capabilities));
         // A report needs the filter to be loaded last.
         builder = builder.WithDenialReport(ReportsDenials && !unconfined && (NoNewPrivileges ?? true));
         if (AppArmor is not null)
@@ -58,7 +70,8 @@ internal sealed record SecurityOptions
         if (!Label.IsEmpty && !Label.ContainsKey("disable"))
         {
             (string user, string level) = (Label.GetValueOrDefault("user", "system_u"), Label.GetValueOrDefault("level", "s0"));
-            builder = builder.WithSELinux(new SELinuxContext(user, Label.GetValueOrDefault("role", "system_r"), Label.GetValueOrDefault("type", "container_t"), level),
+            builder = builder.WithSELinux(new SELinuxContext(user, Label.GetValueOrDefault("role", "system_r"),
+                Label.GetValueOrDefault("type", "container_t"), level),
                 Label.TryGetValue("filetype", out string? type) ? new SELinuxContext(user, "object_r", type, level) : null);
         }
 
@@ -66,6 +79,17 @@ internal sealed record SecurityOptions
             builder = builder.WithLandlock(Landlock);
         return DenyWriteExecute ? builder.WithSecurity(s => s with { DenyWriteExecute = true }) : builder;
     }
+
+    private static SeccompFilter ReadAndTell(string path, CapabilitySet capabilities)
+    {
+        SeccompFilter filter = ReadProfile(path, new SeccompProfileHost { Capabilities = capabilities });
+        // The builder is made again where a flag is looked for that is at fault.
+        if (!filter.UnknownNames.IsEmpty && s_told.Add(path))
+            Failure.Tell($"{path}: without effect, since Linux {SyscallTable.Version} knows them not: {UnknownNames(filter)}");
+        return filter;
+    }
+
+    internal static string UnknownNames(SeccompFilter filter) => string.Join(", ", filter.UnknownNames.Select(PrintableText.Of));
 
     /// <summary>Reads a profile's file; <c>default</c> is this library's own.</summary>
     internal static SeccompFilter ReadProfile(string path, SeccompProfileHost host)
@@ -78,11 +102,11 @@ internal sealed record SecurityOptions
 
         try
         {
-            return SeccompProfile.Read(File.ReadAllText(path), host);
+            return SeccompProfile.ReadFile(path, host);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"The seccomp profile cannot be read: {RunFlags.Reason(e)}");
+            throw new UsageException($"The seccomp profile cannot be read: {Failure.Reason(e)}");
         }
         catch (FormatException e)
         {
@@ -98,14 +122,16 @@ internal sealed record SecurityOptions
         {
             "ro" when value.StartsWith('/') => ruleset.Allow(LandlockFileAccess.Read, value),
             "rx" when value.StartsWith('/') => ruleset.Allow(LandlockFileAccess.Read | LandlockFileAccess.Execute, value),
-            "rw" when value.StartsWith('/') => ruleset.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write | LandlockFileAccess.IoctlDev, value),
+            "rw" when value.StartsWith('/') =>
+                ruleset.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write | LandlockFileAccess.IoctlDev, value),
             "connect" => ruleset.Allow(LandlockNetAccess.ConnectTcp, Port(value)),
             "bind" => ruleset.Allow(LandlockNetAccess.BindTcp, Port(value)),
             _ => throw new FormatException($"\"{rule}\" is no Landlock rule: ro:PATH, rx:PATH, rw:PATH, connect:PORT or bind:PORT."),
         };
     }
 
-    private static int Port(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= 65535
-        ? port
-        : throw new FormatException($"\"{text}\" is no port.");
+    private static int Port(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= 65535
+            ? port
+            : throw new FormatException($"\"{text}\" is no port.");
 }

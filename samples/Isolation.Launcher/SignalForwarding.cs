@@ -1,34 +1,54 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Isolation.Containers;
 
 namespace Isolation.Launcher;
 
-/// <summary>Passes signals that this process gets on to the container; those that come before it is there wait for it.</summary>
+/// <summary>Passes signals that this process gets on to the container's program. Before that runs, one that asks for an end cancels the
+/// start, and the others wait for the program. A second SIGINT, from whoever is tired of waiting for what the first has done,
+/// kills.</summary>
 internal sealed class SignalForwarding : IDisposable
 {
-    private static readonly (PosixSignal Signal, int Number)[] s_forwarded =
-    [
-        (PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGCONT, 18), ((PosixSignal)10, 10), ((PosixSignal)12, 12),
-    ];
+    /// <summary>All signals of signal(7) but those that this process has no say in or lives by: SIGKILL and SIGSTOP; its own faults
+    /// (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV); SIGPIPE, which the runtime ignores, and SIGCHLD, its children's; SIGTTIN and
+    /// SIGTTOU, by which the terminal stops it in the background; 32 and 33 of the C library and 34 of the runtime.</summary>
+    internal static readonly ImmutableArray<int> Forwarded = [1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        .. Enumerable.Range(35, 30)];
+
+    /// <summary>So long a start may go on after a signal that asks for an end: the program may run already, and has a say in it
+    /// then.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock _gate = new();
     private readonly List<int> _early = [];
+    private readonly CancellationTokenSource _ended = new();
     private readonly PosixSignalRegistration[] _registrations;
     private ContainerProcess? _process;
+    private bool _interrupted;
+    private int _end;
 
-    internal SignalForwarding() => _registrations = [.. s_forwarded.Select(s => PosixSignalRegistration.Create(s.Signal, context =>
+    internal SignalForwarding() => _registrations = [.. Forwarded.Select(Register)];
+
+    private PosixSignalRegistration Register(int signal) => PosixSignalRegistration.Create((PosixSignal)signal, context =>
     {
         context.Cancel = true;
-        Forward(s.Number);
-    }))];
+        Forward(signal);
+    });
+
+    /// <summary>Cancelled by a signal that asks for an end before the program is there.</summary>
+    internal CancellationToken StartCancelled => _ended.Token;
+
+    /// <summary>The signal that has cancelled the start; 0 where none has.</summary>
+    internal int CancelledBy => _end;
 
     internal void SendTo(ContainerProcess process)
     {
         lock (_gate)
         {
             _process = process;
+            _ended.CancelAfter(Timeout.InfiniteTimeSpan);
             foreach (int signal in _early)
-                process.Kill(signal);
+                Send(signal);
         }
     }
 
@@ -36,16 +56,40 @@ internal sealed class SignalForwarding : IDisposable
     {
         foreach (PosixSignalRegistration registration in _registrations)
             registration.Dispose();
+        _ended.Dispose();
     }
 
     private void Forward(int signal)
     {
         lock (_gate)
         {
-            if (_process is null)
-                _early.Add(signal);
-            else
-                _process.Kill(signal);
+            if (_process is not null)
+            {
+                Send(signal);
+                return;
+            }
+
+            // A start that is over all the same hands it to the program.
+            _early.Add(signal);
+            if (signal is not (1 or 2 or 3 or 15) || _end != 0)
+                return;
+            _end = signal;
         }
+
+        try
+        {
+            _ended.CancelAfter(s_patience);
+        }
+        catch (ObjectDisposedException)
+        {
+            // the start has failed meanwhile, and this process ends
+        }
+    }
+
+    private void Send(int signal)
+    {
+        const int Interrupt = 2, Kill = 9;
+        _process!.Kill(signal == Interrupt && _interrupted ? Kill : signal);
+        _interrupted |= signal == Interrupt;
     }
 }

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Isolation.Containers;
+using Isolation.Linux;
 using Isolation.Linux.Syscalls;
-using Microsoft.Win32.SafeHandles;
 
 namespace Isolation.Launcher;
 
@@ -10,25 +10,33 @@ namespace Isolation.Launcher;
 internal sealed class TerminalRelay : IDisposable
 {
     private const int Input = 0, Output = 1;
+    private const byte EndOfFile = 4; // control-D, as TerminalSteps leaves c_cc[VEOF]
+
+    private static readonly LinuxHandle s_input = new(Input);
 
     private readonly PseudoTerminal _terminal;
     private readonly byte[]? _saved;
     private readonly PosixSignalRegistration _resized;
     private readonly Task _output;
+    private readonly TaskCompletionSource<Exception> _outputFailed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal TerminalRelay(PseudoTerminal terminal)
+    internal TerminalRelay(PseudoTerminal terminal, bool passesInput)
     {
         _terminal = terminal;
-        _saved = TerminalSyscalls.GetAttributes(Input);
+        _saved = passesInput ? TerminalSyscalls.GetAttributes(Input) : null;
         if (_saved is not null)
             TerminalSyscalls.SetAttributes(Input, MakeRaw(_saved));
         CopyWindowSize();
         _resized = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => CopyWindowSize());
-        // The console's stream writes where the descriptor stands, as others who share the file expect.
-        _output = Task.Run(() => Copy(terminal.Stream, Console.OpenStandardOutput(), endOfInput: null));
+        _output = Task.Run(CopyOutput);
+        if (!passesInput)
+            return;
         // Reading a terminal cannot be cancelled: the thread is left behind, blocked, when the program ends.
-        new Thread(() => Copy(OpenInput(), terminal.Stream, endOfInput: 4)) { IsBackground = true, Name = "terminal input" }.Start();
+        new Thread(CopyInput) { IsBackground = true, Name = "terminal input" }.Start();
     }
+
+    /// <summary>Ends when output cannot be written any more, with the reason: the reader has gone, the disk is full.</summary>
+    internal Task<Exception> OutputFailed => _outputFailed.Task;
 
     /// <summary>Waits until all output has been written.</summary>
     internal Task DrainAsync() => _output;
@@ -47,23 +55,56 @@ internal sealed class TerminalRelay : IDisposable
             _terminal.Resize(columns, rows);
     }
 
-    // Raw: the console's own input stream would read whole lines.
-    private static FileStream OpenInput() => new(new SafeFileHandle(Input, ownsHandle: false), FileAccess.Read, bufferSize: 0);
-
-    private static void Copy(Stream from, Stream to, byte? endOfInput)
+    private void CopyOutput()
     {
         var buffer = new byte[4096];
-        try
+        using var output = new StandardOutput();
+        while (true)
         {
             int length;
-            while ((length = from.Read(buffer)) > 0)
-                to.Write(buffer.AsSpan(0, length));
-            if (endOfInput is { } end)
-                to.Write([end]); // as the key would: control-D
+            try
+            {
+                length = _terminal.Stream.Read(buffer);
+            }
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
+            {
+                return; // EIO: the program's side of the terminal is closed.
+            }
+
+            if (length == 0)
+                return;
+            try
+            {
+                output.Write(buffer.AsSpan(0, length));
+            }
+            catch (Exception e) when (e is IOException or LinuxException)
+            {
+                _outputFailed.SetResult(e);
+                return;
+            }
+        }
+    }
+
+    private void CopyInput()
+    {
+        var buffer = new byte[4096];
+        bool atLineStart = true;
+        try
+        {
+            // What cannot be read, a directory or a closed stream, ends like a file.
+            while (FileSyscalls.Read(s_input, buffer) is { IsError: false, Value: > 0 } read)
+            {
+                int length = (int)read.Value;
+                _terminal.Stream.Write(buffer.AsSpan(0, length));
+                atLineStart = buffer[length - 1] is (byte)'\n' or (byte)'\r' or EndOfFile;
+            }
+
+            // In the middle of a line the first one only hands over what is there: termios(3), VEOF.
+            _terminal.Stream.Write(atLineStart ? [EndOfFile] : [EndOfFile, EndOfFile]);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
-            // EIO: the other side of the terminal is closed.
+            // EIO: the program's side of the terminal is closed.
         }
     }
 

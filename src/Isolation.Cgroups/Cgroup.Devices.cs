@@ -6,11 +6,11 @@ namespace Isolation.Cgroups;
 
 public abstract partial class Cgroup
 {
-    /// <summary>Restricts the use of devices by everything in it and below it to what the rules allow; in the place of earlier rules, with no moment
-    /// without any.</summary>
-    /// <remarks>On version 2 attaches an eBPF program (bpf(2), <c>BPF_CGROUP_DEVICE</c>; needs <c>CAP_SYS_ADMIN</c>, or <c>CAP_BPF</c> and <c>CAP_NET_ADMIN</c>).
-    /// On version 1 writes <c>devices.deny</c> and <c>devices.allow</c>; there, while rules are replaced, all is denied for a moment.
-    /// Processes keep what they have open.</remarks>
+    /// <summary>Restricts the use of devices by everything in it and below it to what the rules allow; in the place of earlier rules, with
+    /// no moment without any.</summary>
+    /// <remarks>On version 2 attaches an eBPF program (bpf(2), <c>BPF_CGROUP_DEVICE</c>; needs <c>CAP_SYS_ADMIN</c>, or <c>CAP_BPF</c> and
+    /// <c>CAP_NET_ADMIN</c>). On version 1 writes <c>devices.deny</c> and <c>devices.allow</c>; there, while rules are replaced, all is
+    /// denied for a moment. Processes keep what they have open.</remarks>
     /// <param name="rules">The rules; what none is about is denied.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: not privileged.</exception>
     public abstract void SetDevices(params IEnumerable<DeviceRule> rules);
@@ -27,20 +27,22 @@ public sealed partial class CgroupV2
         Span<uint> ids = stackalloc uint[MostPrograms];
         SyscallResult query = BpfSyscalls.Query(_directory.Handle, Bpf.BPF_CGROUP_DEVICE, ids, out int count);
         query.ThrowIfError("read the device rules of", ToString(), "bpf(2)", LoadedDeviceProgram.Hint(query.Errno, ""));
+        using Borrow directory = new(_directory.Handle);
         if (count == 1)
         {
             using LinuxHandle? before = TryOpen(ids[0]);
-            program.Attach(_directory.Handle.Descriptor, before);
+            program.Attach(directory.Number, before);
             return;
         }
 
         // Where several are attached, an access needs the consent of each: the new one first, then the others go.
-        program.Attach(_directory.Handle.Descriptor);
+        program.Attach(directory.Number);
         for (int i = 0; i < count; i++)
         {
             using LinuxHandle? before = TryOpen(ids[i]);
             if (before is not null)
-                BpfSyscalls.Detach(_directory.Handle, before, Bpf.BPF_CGROUP_DEVICE).ThrowIfError("replace the device rules of", ToString(), "bpf(2)");
+                BpfSyscalls.Detach(_directory.Handle, before, Bpf.BPF_CGROUP_DEVICE)
+                    .ThrowIfError("replace the device rules of", ToString(), "bpf(2)");
         }
     }
 

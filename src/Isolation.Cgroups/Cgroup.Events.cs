@@ -13,6 +13,8 @@ public abstract partial class Cgroup
     /// <param name="file">The file's name.</param>
     /// <param name="cancellationToken">Ends the stream.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: the control group has no such file.</exception>
+    /// <exception cref="KernelFeatureException">The controller is on version 1, which has no such file: <c>pids.events</c> is its only
+    /// one.</exception>
     /// <exception cref="OperationCanceledException">The stream was cancelled.</exception>
     public IAsyncEnumerable<CgroupEvent> WatchEventsAsync(string file, CancellationToken cancellationToken = default)
     {
@@ -28,7 +30,8 @@ public abstract partial class Cgroup
     public IAsyncEnumerable<Pressure> WatchPressureAsync(PressureTrigger trigger, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(trigger);
-        return trigger.WatchAsync(Unified ?? throw new KernelFeatureException("pressure triggers", "only version 2 has them, and it is not mounted", "Mount cgroup2."), cancellationToken);
+        return trigger.WatchAsync(Unified ?? throw new KernelFeatureException("pressure triggers",
+            "only version 2 has them, and it is not mounted", "Mount cgroup2."), cancellationToken);
     }
 
     private protected abstract EventFile OpenEvents(string file);
@@ -38,7 +41,8 @@ public abstract partial class Cgroup
 
     private static readonly TimeSpan? s_pollInterval = TimeSpan.FromMilliseconds(50);
 
-    private static async IAsyncEnumerable<CgroupEvent> WatchAsync(EventFile events, string file, KeyedValues before, TimeSpan? interval, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<CgroupEvent> WatchAsync(EventFile events, string file, KeyedValues before, TimeSpan? interval,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using (events)
         {
@@ -83,6 +87,14 @@ public sealed partial class CgroupV1
     private protected override bool Announces(string file) => file != "pids.events" || TryDirectory("pids") is null;
 
     // Version 1 has event files for pids alone; version 2's directory has its own.
-    private protected override EventFile OpenEvents(string file) =>
-        EventFile.Open(file.StartsWith("cgroup.", StringComparison.Ordinal) ? Main : TryDirectory(new CgroupSetting(file, "").Controller) ?? Main, file);
+    private protected override EventFile OpenEvents(string file)
+    {
+        if (file.StartsWith("cgroup.", StringComparison.Ordinal) || TryDirectory(new CgroupSetting(file,
+            "").Controller) is not { } directory)
+            return EventFile.Open(Main, file);
+        return directory.Has(file) ? EventFile.Open(directory, file)
+            : throw new KernelFeatureException($"{file} on control groups of version 1",
+            "only version 2 has it", file.StartsWith("memory.", StringComparison.Ordinal)
+                ? "Use OomPolicy, or MemoryStats.OomKills, or a host with version 2." : "Use a host with version 2.");
+    }
 }

@@ -1,5 +1,4 @@
 using Isolation.Linux;
-using Isolation.Linux.Abi;
 
 namespace Isolation.Cgroups;
 
@@ -20,47 +19,6 @@ public abstract partial class Cgroup
     /// <summary>Whether all processes in it are stopped.</summary>
     public abstract bool IsFrozen { get; }
 
-    /// <summary>Kills every process in it and below it, and those forked meanwhile. Returns before they have exited.</summary>
-    /// <remarks>Writes <c>1</c> to <c>cgroup.kill</c> (Linux 5.14). Where that is not there, freezes, signals each process, and thaws: while
-    /// frozen none can fork. Where there is no freezer either, signals until none is left.</remarks>
-    /// <exception cref="LinuxException"><c>EOPNOTSUPP</c>: a threaded control group.</exception>
-    public void Kill()
-    {
-        if (Unified is { } unified && unified.Has("cgroup.kill") && IsComplete(unified))
-            unified.Write(new CgroupSetting("cgroup.kill", "1"));
-        else
-            KillOneByOne();
-    }
-
-    /// <summary>Kills as kernels before 5.14 must.</summary>
-    internal void KillOneByOne()
-    {
-        bool frozen = TryRequestFreeze();
-        try
-        {
-            // Who was forked before its parent stopped is found in the next round: the last is the one that finds nobody new.
-            var signalled = new HashSet<int>();
-            for (int round = 0; round < 1000; round++)
-            {
-                bool found = false;
-                foreach (int id in Directories.SelectMany(d => ReadProcesses(d, recursive: true)).Where(id => id != 0))
-                {
-                    using PidHandle? process = PidHandle.TryOpen(id);
-                    process?.TrySendSignal(Sched.SIGKILL);
-                    found |= signalled.Add(id);
-                }
-
-                if (!found)
-                    return;
-            }
-        }
-        finally
-        {
-            if (frozen)
-                Thaw();
-        }
-    }
-
     /// <summary>Waits until no process is left in it or below it.</summary>
     /// <remarks>Version 2 tells by <c>cgroup.events</c>; version 1 has nothing that tells, and is asked every few milliseconds.</remarks>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
@@ -76,23 +34,25 @@ public abstract partial class Cgroup
 
     private protected abstract void SetFrozen(bool frozen, TimeSpan timeout);
 
-    private protected abstract bool TryRequestFreeze();
-
-    /// <summary>Whether every member is also in the version 2 directory: on hybrid hosts a process may have been moved in one hierarchy alone.</summary>
-    private protected virtual bool IsComplete(CgroupDirectory unified) => true;
-
-
     private protected static void WaitUntil(Func<bool> holds, TimeSpan timeout, string what)
+    {
+        if (!HoldsWithin(holds, timeout))
+            throw new TimeoutException($"{what} within {timeout.TotalSeconds} s.");
+    }
+
+    private protected static bool HoldsWithin(Func<bool> holds, TimeSpan timeout)
     {
         long begin = System.Diagnostics.Stopwatch.GetTimestamp();
         for (int attempt = 0; !holds(); attempt++)
         {
             if (System.Diagnostics.Stopwatch.GetElapsedTime(begin) > timeout)
-                throw new TimeoutException($"{what} within {timeout.TotalSeconds} s.");
+                return false;
             if (attempt < 20)
                 Thread.Yield();
             else
                 Thread.Sleep(1);
         }
+
+        return true;
     }
 }

@@ -4,13 +4,19 @@ public abstract partial class Cgroup
 {
     /// <summary>Opens the statistics, and reads them once. Read again by <see cref="CgroupStats.Refresh"/>.</summary>
     /// <param name="kinds">What to read; the less, the faster.</param>
-    public CgroupStats OpenStats(CgroupStatKinds kinds = CgroupStatKinds.Basic)
+    public CgroupStats OpenStats(CgroupStatKinds kinds = CgroupStatKinds.Basic) => OpenStats(kinds, static stats => stats.Refresh());
+
+    /// <summary>The statistics as far as they are understood: for a result, which is not lost for a file that a new kernel writes
+    /// otherwise.</summary>
+    internal CgroupStats OpenKnownStats() => OpenStats(CgroupStatKinds.Basic, static stats => stats.TryRefresh());
+
+    private CgroupStats OpenStats(CgroupStatKinds kinds, Action<CgroupStats> refresh)
     {
         var stats = new CgroupStats();
         try
         {
             AddStats(stats, kinds);
-            stats.Refresh();
+            refresh(stats);
             return stats;
         }
         catch
@@ -35,7 +41,8 @@ public sealed partial class CgroupV2
             stats.Add(directory, "cpu.stat", (_, text) => cpu.Update(text, v1: false));
         }
 
-        if ((kinds & (CgroupStatKinds.Memory | CgroupStatKinds.MemoryDetail | CgroupStatKinds.MemoryNuma)) != 0 && directory.Has("memory.current"))
+        if ((kinds & (CgroupStatKinds.Memory | CgroupStatKinds.MemoryDetail | CgroupStatKinds.MemoryNuma)) != 0
+            && directory.Has("memory.current"))
             AddMemory(directory, stats, kinds);
         if (kinds.HasFlag(CgroupStatKinds.Pids) && directory.Has("pids.current"))
         {
@@ -79,7 +86,8 @@ public sealed partial class CgroupV2
             foreach (string file in new[] { current, "rsvd." + current })
             {
                 int at = count;
-                byte[] key = System.Text.Encoding.UTF8.GetBytes($"{size}.{(file.StartsWith("rsvd", StringComparison.Ordinal) ? "rsvd.current" : "current")}");
+                byte[] key = System.Text.Encoding.UTF8.GetBytes(
+                    $"{size}.{(file.StartsWith("rsvd", StringComparison.Ordinal) ? "rsvd.current" : "current")}");
                 if (stats.Add(directory, $"hugetlb.{size}.{file}", (s, text) => (s.Hugetlb ??= new()).Set(at, key, Number(text))))
                     count++;
             }
@@ -98,7 +106,12 @@ public sealed partial class CgroupV2
             stats.Add(directory, "memory.max", (_, text) => memory.Max = Number(text));
             stats.Add(directory, "memory.swap.current", (_, text) => memory.SwapCurrent = Number(text));
             stats.Add(directory, "memory.swap.peak", (_, text) => memory.SwapPeak = Number(text));
-            stats.Add(directory, "memory.events", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); memory.LimitHits = memory.Events.Get("oom"); });
+            stats.Add(directory, "memory.events", (_, text) =>
+            {
+                memory.Events.Parse(text);
+                memory.OomKills = memory.Events.Get("oom_kill");
+                memory.LimitHits = memory.Events.Get("oom");
+            });
         }
 
         if (kinds.HasFlag(CgroupStatKinds.MemoryDetail))
@@ -111,12 +124,17 @@ public sealed partial class CgroupV2
     private static IEnumerable<string> HugetlbSizes()
     {
         const string Pages = "/sys/kernel/mm/hugepages";
-        foreach (string directory in System.IO.Directory.Exists(Pages) ? System.IO.Directory.GetDirectories(Pages).Order(StringComparer.Ordinal).ToArray() : [])
+        foreach (string directory in System.IO.Directory.Exists(Pages)
+            ? System.IO.Directory.GetDirectories(Pages).Order(StringComparer.Ordinal).ToArray()
+            : [])
         {
             string name = System.IO.Path.GetFileName(directory)["hugepages-".Length..^2];
-            if (!long.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long kibibytes))
+            if (!long.TryParse(name, System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture, out long kibibytes))
                 continue;
-            yield return kibibytes >= 1 << 20 ? Text((int)(kibibytes >> 20)) + "GB" : kibibytes >= 1 << 10 ? Text((int)(kibibytes >> 10)) + "MB" : Text((int)kibibytes) + "KB";
+            yield return kibibytes >= 1 << 20 ? Text((int)(kibibytes >> 20)) + "GB"
+                : kibibytes >= 1 << 10 ? Text((int)(kibibytes >> 10)) + "MB"
+                : Text((int)kibibytes) + "KB";
         }
     }
 }

@@ -1,11 +1,15 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>A control group of this host, whichever version its controllers are mounted in. Held open; disposing closes it and leaves it there.</summary>
+/// <summary>A control group of this host, whichever version its controllers are mounted in. Held open;
+/// disposing closes it and leaves it there.</summary>
 /// <remarks>Takes settings in version 2's words; on version 1 and hybrid hosts each is written where its controller is mounted.
-/// Paths that begin with a slash start at the hierarchy's root as this process sees it; others at this process's own control group.</remarks>
+/// Paths that begin with a slash start at the hierarchy's root as this process sees it;
+/// others at this process's own control group.</remarks>
 /// <example><code>
 /// using Cgroup jobs = Cgroup.Create("/jobs/17").WithMemoryMax(ByteSize.FromMebibytes(64)).WithCpus(0.5);
 /// jobs.AddProcess(processId);
@@ -19,7 +23,8 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
 
     /// <summary>Creates a control group, with those above it where they are missing, or opens it where it is there.</summary>
     /// <param name="path">The path; see the remarks of the type.</param>
-    /// <exception cref="LinuxException"><c>EACCES</c>: not delegated. <c>EROFS</c>: mounted read-only. <c>EAGAIN</c>: a limit of depth or count.</exception>
+    /// <exception cref="LinuxException"><c>EACCES</c>: not delegated. <c>EROFS</c>: mounted read-only.
+    /// <c>EAGAIN</c>: a limit of depth or count.</exception>
     /// <exception cref="KernelFeatureException">No control groups are mounted.</exception>
     public static Cgroup Create(string path) => CgroupHierarchies.Read() switch
     {
@@ -41,7 +46,8 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
 
     /// <summary>Writes one setting at once.</summary>
     /// <exception cref="LinuxException">The kernel refused it.</exception>
-    /// <exception cref="KernelFeatureException">This host's version of the controller cannot do it, or the controller is not there.</exception>
+    /// <exception cref="KernelFeatureException">This host's version of the controller cannot do it,
+    /// or the controller is not there.</exception>
     public Cgroup With(CgroupSetting setting)
     {
         Apply(CgroupSettings.None.With(setting));
@@ -54,10 +60,12 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
 
     /// <summary>Moves a process with all its threads here. Writes <c>cgroup.procs</c>.</summary>
     /// <param name="processId">The process's id; 0 for the caller.</param>
-    /// <exception cref="LinuxException"><c>ESRCH</c>: no such process. <c>EBUSY</c>: controllers are enabled for children. <c>EACCES</c>: not delegated.</exception>
+    /// <exception cref="LinuxException"><c>ESRCH</c>: no such process. <c>EBUSY</c>: controllers are enabled for children.
+    /// <c>EACCES</c>: not delegated.</exception>
     public abstract void AddProcess(int processId);
 
-    /// <summary>Moves one thread here: on version 2 within a threaded subtree, by <c>cgroup.threads</c>; on version 1 by <c>tasks</c>.</summary>
+    /// <summary>Moves one thread here: on version 2 within a threaded subtree,
+    /// by <c>cgroup.threads</c>; on version 1 by <c>tasks</c>.</summary>
     /// <exception cref="LinuxException"><c>EOPNOTSUPP</c>: not threaded. <c>ESRCH</c>: no such thread.</exception>
     public abstract void AddThread(int threadId);
 
@@ -72,7 +80,8 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
     /// <param name="file">The name, as its hierarchy has it: <c>memory.stat</c>.</param>
     public abstract string? Read(string file);
 
-    /// <summary>Removes the control group, and those below it. Waits a little for processes that were killed and are on their way out.</summary>
+    /// <summary>Removes the control group, and those below it.
+    /// Waits a little for processes that were killed and are on their way out.</summary>
     /// <param name="recursive">Whether those below are removed too.</param>
     /// <exception cref="LinuxException"><c>EBUSY</c>: processes are in it.</exception>
     public void Delete(bool recursive = true)
@@ -101,28 +110,39 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
     /// <summary>Version 2's directory, for the calls that only it has; null on a host without.</summary>
     internal abstract CgroupDirectory? Unified { get; }
 
-    internal Errno TryDelete(bool recursive)
+    /// <summary>Directories that others may have made for it in hierarchies that it was made without.</summary>
+    private protected virtual IEnumerable<string> Elsewhere => [];
+
+    /// <param name="recursive">Whether those below are removed too.</param>
+    /// <param name="killed">Whether its members have been killed: they are waited for, up to five seconds;
+    /// else living ones are told at once.</param>
+    internal Errno TryDelete(bool recursive, bool killed = false)
     {
-        Errno last = Errno.None;
-        // A process that is a zombie no more may still be counted for a moment.
-        for (int attempt = 0; attempt < 50; attempt++)
+        long start = Stopwatch.GetTimestamp();
+        for (int attempt = 0; ; attempt++)
         {
-            last = Errno.None;
+            Errno last = Errno.None;
             foreach (CgroupDirectory directory in Directories)
             {
                 if (directory.TryDelete(recursive) is var errno and not Errno.None)
                     last = errno;
             }
 
-            if (last != Errno.EBUSY)
-                return last;
-            if (ReadProcesses(recursive: true).Any(IsAlive))
+            foreach (string directory in Elsewhere)
+            {
+                if (FileSyscalls.RmdirAt(null, directory).Errno is var errno and not (Errno.None or Errno.ENOENT))
+                    last = errno;
+            }
+
+            // A process that is a zombie no more may still be counted for a moment, and one that was killed ends when it gets to run.
+            if (!CgroupDirectory.MayBeRemovedLater(last)
+                || (killed ? Stopwatch.GetElapsedTime(start) > s_patience : attempt == 50 || ReadProcesses(recursive: true).Any(IsAlive)))
                 return last;
             Thread.Sleep(Math.Min(attempt, 20));
         }
-
-        return last;
     }
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private static bool IsAlive(int processId)
     {

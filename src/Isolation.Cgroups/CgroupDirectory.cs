@@ -6,7 +6,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>One directory of one hierarchy, held open: what is read and written is that control group's, whatever is renamed meanwhile.</summary>
+/// <summary>One directory of one hierarchy, held open: what is read and written is that control group's,
+/// whatever is renamed meanwhile.</summary>
 internal sealed class CgroupDirectory : IDisposable
 {
     private const int LargestRead = 16 << 20;
@@ -84,7 +85,8 @@ internal sealed class CgroupDirectory : IDisposable
     {
         SyscallResult result = TryWrite(setting.File, setting.Value, out string call);
         if (result.IsError)
-            throw new LinuxException($"set {setting.File} of cgroup \"{Path}\" to", $"\"{setting.Value}\"", call, result.Errno, hint: CgroupHints.ForWrite(setting, result.Errno));
+            throw new LinuxException($"set {setting.File} of cgroup \"{Path}\" to", $"\"{setting.Value}\"", call, result.Errno,
+                hint: CgroupHints.ForWrite(setting, result.Errno));
     }
 
     internal SyscallResult TryWrite(string file, string value, out string call)
@@ -95,7 +97,8 @@ internal sealed class CgroupDirectory : IDisposable
             return opened;
         using var handle = new LinuxHandle((int)opened.Value);
         call = "write(2)";
-        return FileSyscalls.Write(handle, Encoding.UTF8.GetBytes(value));
+        // An empty write reaches no file of the kernel's; a line does, and is an empty value.
+        return FileSyscalls.Write(handle, Encoding.UTF8.GetBytes(value.Length == 0 ? "\n" : value));
     }
 
     /// <summary>The numbers in <c>cgroup.procs</c> or <c>cgroup.threads</c>; 0 stands for one outside the caller's PID namespace.</summary>
@@ -107,8 +110,12 @@ internal sealed class CgroupDirectory : IDisposable
         return ids;
     }
 
-    internal IEnumerable<string> ChildNames() =>
-        Directory.EnumerateDirectories(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{Handle.Descriptor}")).Select(d => System.IO.Path.GetFileName(d));
+    internal string[] ChildNames()
+    {
+        using Borrow directory = new(Handle);
+        return [.. Directory.EnumerateDirectories(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{directory.Number}"))
+            .Select(d => System.IO.Path.GetFileName(d))];
+    }
 
     /// <summary>The control groups directly below. Each is the caller's to close.</summary>
     internal IEnumerable<CgroupDirectory> Children()
@@ -116,7 +123,7 @@ internal sealed class CgroupDirectory : IDisposable
         string[] names;
         try
         {
-            names = [.. ChildNames()];
+            names = ChildNames();
         }
         catch (IOException)
         {
@@ -131,10 +138,16 @@ internal sealed class CgroupDirectory : IDisposable
         }
     }
 
+    /// <summary>Whether the removal of a directory may succeed when it is tried again: it is in use for the moment, or the kernel is short
+    /// of something. Else it is gone, or may not be removed by this process.</summary>
+    internal static bool MayBeRemovedLater(Errno errno) =>
+        errno is not (Errno.None or Errno.ENOENT or Errno.ENODEV or Errno.EPERM or Errno.EACCES or Errno.EROFS or Errno.ENOTDIR);
+
     /// <summary>Removes it, with those below it where that is asked for, deepest first. A missing one is no error.</summary>
     internal Errno TryDelete(bool recursive)
     {
-        // By its path, which needs no descriptor: a program that has run out of them can still clean up. The hierarchy's files cannot be links.
+        // By its path, which needs no descriptor: a program that has run out of them can still clean
+        // up. The hierarchy's files cannot be links.
         Errno errno = FileSyscalls.RmdirAt(null, MountPoint + Path).Errno;
         if (errno == Errno.EBUSY && recursive && TryDeleteChildren())
             errno = FileSyscalls.RmdirAt(null, MountPoint + Path).Errno;
@@ -165,7 +178,8 @@ internal sealed class CgroupDirectory : IDisposable
             result.ThrowIfError("delegate", Name(file), "fchownat(2)");
     }
 
-    internal LinuxException Missing(string file) => new("read", Name(file), "openat(2)", Errno.ENOENT, hint: CgroupHints.ForFile(file, Errno.ENOENT));
+    internal LinuxException Missing(string file) =>
+        new("read", Name(file), "openat(2)", Errno.ENOENT, hint: CgroupHints.ForFile(file, Errno.ENOENT));
 
     internal string Name(string file) => file.Length == 0 ? $"cgroup \"{Path}\"" : $"{file} of cgroup \"{Path}\"";
 
@@ -175,7 +189,8 @@ internal sealed class CgroupDirectory : IDisposable
 
     private static CgroupDirectory? Walk(string mountPoint, string[] parts, bool create)
     {
-        SyscallResult opened = FileSyscalls.OpenAt(null, mountPoint, Fcntl.O_DIRECTORY(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture));
+        SyscallResult opened = FileSyscalls.OpenAt(null, mountPoint,
+            Fcntl.O_DIRECTORY(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture));
         opened.ThrowIfError("open", $"\"{mountPoint}\"", "openat(2)");
         LinuxHandle current = new((int)opened.Value);
         for (int i = 0; i < parts.Length; i++)
@@ -183,11 +198,13 @@ internal sealed class CgroupDirectory : IDisposable
             using LinuxHandle above = current;
             SyscallResult made = create ? FileSyscalls.MkdirAt(above, parts[i], 0b111_101_101) : default;
             if (made.IsError && made.Errno != Errno.EEXIST)
-                throw new LinuxException("create", $"cgroup \"{CgroupPath.Join(parts[..(i + 1)])}\"", "mkdirat(2)", made.Errno, hint: CgroupHints.ForCreate(made.Errno));
+                throw new LinuxException("create", $"cgroup \"{CgroupPath.Join(parts[..(i + 1)])}\"", "mkdirat(2)", made.Errno,
+                    hint: CgroupHints.ForCreate(made.Errno));
             SyscallResult next = FileSyscalls.OpenAt(above, parts[i], DirectoryFlag);
             if (!create && next.Errno is Errno.ENOENT or Errno.ENODEV)
                 return null;
-            next.ThrowIfError("open", $"cgroup \"{CgroupPath.Join(parts[..(i + 1)])}\"", "openat(2)", next.Errno == Errno.ENOTDIR ? "The name is that of an interface file." : null);
+            next.ThrowIfError("open", $"cgroup \"{CgroupPath.Join(parts[..(i + 1)])}\"", "openat(2)",
+                next.Errno == Errno.ENOTDIR ? "The name is that of an interface file." : null);
             current = new((int)next.Value);
         }
 

@@ -1,12 +1,33 @@
 using System.Collections.Immutable;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Where a hierarchy of control groups is mounted, and where the reading process is in it.</summary>
-/// <param name="MountPoint">The directory.</param>
-/// <param name="Self">The process's own control group, as a path below the mount point: <c>/user.slice</c>; <c>/</c> for its root.</param>
-public sealed record CgroupMount(string MountPoint, string Self);
+/// <summary>Where a hierarchy of control groups is seen, and where the reading process is in it.</summary>
+/// <param name="MountPoint">The directory that is the hierarchy's root to this process: where it is mounted or, where the mount shows more
+/// than the process's cgroup namespace, that namespace's root below it.</param>
+/// <param name="Self">The process's own control group, as a path below that: <c>/user.slice</c>; <c>/</c> for the root itself.</param>
+public sealed record CgroupMount(string MountPoint, string Self)
+{
+    /// <summary>The path of <see cref="MountPoint"/> as /proc/PID/cgroup counts:
+    /// not <c>/</c> where only a part of the hierarchy is mounted.</summary>
+    internal string Root { get; init; } = "/";
+
+    /// <summary>A path of /proc/PID/cgroup as one below the mount point; null where it lies outside of what this process may see.</summary>
+    internal string? Below(string path) => CgroupHierarchies.Below(Root, path);
+
+    /// <summary>Where a process is in this hierarchy, below the mount point; null where it has ended, or is outside of what this process
+    /// may see.</summary>
+    /// <param name="processId">The process's id.</param>
+    /// <param name="controller">A controller of the hierarchy; the empty name for version 2's.</param>
+    internal string? PathOf(int processId, string controller)
+    {
+        string id = processId.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string? text = TextFile.ReadIfAllowed($"/proc/{id}/cgroup");
+        return text is not null && CgroupHierarchies.ParseMembership(text).TryGetValue(controller, out string? path) ? Below(path) : null;
+    }
+}
 
 /// <summary>Every hierarchy of control groups that a process sees: version 2's, and version 1's by controller. Read from
 /// /proc/self/mountinfo and /proc/self/cgroup.</summary>
@@ -16,30 +37,50 @@ public sealed record CgroupHierarchies
     public CgroupMount? V2 { get; init; }
 
     /// <summary>Version 1's mounts by controller: <c>memory</c>, <c>cpuset</c>; named hierarchies as <c>name=systemd</c>.</summary>
-    public ImmutableSortedDictionary<string, CgroupMount> V1 { get; init; } = ImmutableSortedDictionary.Create<string, CgroupMount>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, CgroupMount> V1 { get; init; } =
+        ImmutableSortedDictionary.Create<string, CgroupMount>(StringComparer.Ordinal);
 
     /// <summary>How control groups are mounted.</summary>
-    public CgroupMode Mode => V2 is null ? (V1.IsEmpty ? CgroupMode.None : CgroupMode.Legacy) : V1.Keys.Any(c => !c.StartsWith("name=", StringComparison.Ordinal)) ? CgroupMode.Hybrid : CgroupMode.Unified;
+    public CgroupMode Mode => V2 is null ? (V1.IsEmpty ? CgroupMode.None : CgroupMode.Legacy)
+        : V1.Keys.Any(c => !c.StartsWith("name=", StringComparison.Ordinal)) ? CgroupMode.Hybrid
+        : CgroupMode.Unified;
 
     /// <summary>Reads the hierarchies that this process sees now.</summary>
-    public static CgroupHierarchies Read() => Parse(File.ReadAllText("/proc/self/mountinfo"), File.ReadAllText("/proc/self/cgroup"));
+    public static CgroupHierarchies Read() =>
+        Parse(TextFile.Read("/proc/self/mountinfo"), TextFile.Read("/proc/self/cgroup"), NamespaceRoot.Find);
 
-    /// <summary>Reads them from the texts of mountinfo and cgroup of one process.</summary>
+    /// <summary>Reads them from the texts of mountinfo and cgroup of one process. A mount that is hidden by another, or that does not show
+    /// the process's own control group, is none of them; nor is one whose root lies above the process's cgroup namespace, which a text
+    /// cannot place.</summary>
     /// <exception cref="FormatException">A text does not have the form of proc_pid_mountinfo(5) or proc_pid_cgroup(5).</exception>
-    public static CgroupHierarchies Parse(string mountInfo, string cgroup)
+    public static CgroupHierarchies Parse(string mountInfo, string cgroup) => Parse(mountInfo, cgroup, (_, _, _) => null);
+
+    /// <param name="mountInfo">The text of mountinfo.</param>
+    /// <param name="cgroup">The text of cgroup.</param>
+    /// <param name="findNamespaceRoot">Finds the cgroup namespace's root below a mount point: so many levels below, and with this process
+    /// in the control group of that path below it.</param>
+    internal static CgroupHierarchies Parse(string mountInfo, string cgroup, Func<string, int, string, string?> findNamespaceRoot)
     {
+        ArgumentNullException.ThrowIfNull(mountInfo);
         Dictionary<string, string> own = ParseMembership(cgroup);
+        ImmutableArray<MountInfo> mounts = MountInfo.Parse(mountInfo);
         CgroupMount? v2 = null;
         var v1 = ImmutableSortedDictionary.CreateBuilder<string, CgroupMount>(StringComparer.Ordinal);
-        foreach (MountInfo mount in MountInfo.Parse(mountInfo))
+        IEnumerable<MountInfo> visible = mounts.Where(m => m.FileSystemType is "cgroup" or "cgroup2"
+            && MountInfo.Find(mounts, m.MountPoint) == m);
+        foreach (MountInfo mount in visible)
         {
-            // The first is the lowest; one mounted over it is seen in its place and comes later with the same mount point.
-            if (mount.FileSystemType == "cgroup2" && (v2 is null || v2.MountPoint == mount.MountPoint))
-                v2 = new(mount.MountPoint, Below(mount.Root, own.GetValueOrDefault("", "/")));
-            if (mount.FileSystemType != "cgroup")
+            if (mount.FileSystemType == "cgroup2")
+            {
+                v2 ??= Locate(mount, own.GetValueOrDefault("", "/"), findNamespaceRoot);
                 continue;
-            foreach (string controller in mount.SuperOptions.Split(',').Where(own.ContainsKey))
-                v1[controller] = new(mount.MountPoint, Below(mount.Root, own[controller]));
+            }
+
+            foreach (string controller in mount.SuperOptions.Split(',').Where(c => own.ContainsKey(c) && !v1.ContainsKey(c)))
+            {
+                if (Locate(mount, own[controller], findNamespaceRoot) is { } located)
+                    v1[controller] = located;
+            }
         }
 
         return new CgroupHierarchies { V2 = v2, V1 = v1.ToImmutable() };
@@ -62,7 +103,23 @@ public sealed record CgroupHierarchies
         return own;
     }
 
-    // A mount may show only a part of the hierarchy: then paths begin at its root.
-    private static string Below(string root, string path) =>
-        root == "/" ? path : path == root ? "/" : path.StartsWith(root + "/", StringComparison.Ordinal) ? path[root.Length..] : "/";
+    /// <summary>A path of /proc/PID/cgroup below a mount's root; null where it is not below.</summary>
+    internal static string? Below(string root, string path) =>
+        HasStepsUp(path) ? null
+            : root == "/" ? path
+            : path == root ? "/"
+            : path.StartsWith(root + "/", StringComparison.Ordinal) ? path[root.Length..] : null;
+
+    // Both paths count from the root of the process's cgroup namespace:
+    // each "/.." at the beginning is a level above it, and not the process's.
+    private static CgroupMount? Locate(MountInfo mount, string own, Func<string, int, string, string?> findNamespaceRoot)
+    {
+        if (!HasStepsUp(mount.Root))
+            return Below(mount.Root, own) is { } self ? new(mount.MountPoint, self) { Root = mount.Root } : null;
+        string[] steps = mount.Root.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        bool isAbove = steps.All(s => s == "..") && !HasStepsUp(own);
+        return isAbove && findNamespaceRoot(mount.MountPoint, steps.Length, own) is { } root ? new(root, own) : null;
+    }
+
+    private static bool HasStepsUp(string path) => path == "/.." || path.StartsWith("/../", StringComparison.Ordinal);
 }

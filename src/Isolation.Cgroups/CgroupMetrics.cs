@@ -4,11 +4,13 @@ using Isolation.Linux;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Measures a control group for any exporter: the meter <c>Isolation.Cgroups</c>, with OpenTelemetry's names for containers.</summary>
+/// <summary>Measures a control group for any exporter: the meter <c>Isolation.Cgroups</c>,
+/// with OpenTelemetry's names for containers.</summary>
 /// <remarks>Read when an exporter collects, and at most once in 100 ms for all instruments together. Each measurement carries
-/// <c>container.name</c>. Instruments: <c>container.cpu.time</c> (s, by <c>cpu.mode</c>), <c>container.memory.usage</c> (By), <c>container.memory.available</c> (By, where there is
-/// a limit), <c>container.disk.io</c> (By, by <c>disk.io.direction</c>); and what the conventions have no name for: <c>isolation.container.pids</c>,
-/// <c>isolation.container.oom_kills</c>, <c>isolation.container.cpu.throttled_time</c> (s).</remarks>
+/// <c>container.name</c>. Instruments: <c>container.cpu.time</c> (s, by <c>cpu.mode</c>), <c>container.memory.usage</c> (By),
+/// <c>container.memory.available</c> (By, where there is a limit), <c>container.disk.io</c> (By, by <c>disk.io.direction</c>); and what the
+/// conventions have no name for: <c>isolation.container.pids</c>, <c>isolation.container.oom_kills</c>,
+/// <c>isolation.container.cpu.throttled_time</c> (s).</remarks>
 /// <example><code>using CgroupMetrics metrics = CgroupMetrics.Start(process.Cgroup!, "job-17");</code></example>
 public sealed class CgroupMetrics : IDisposable
 {
@@ -51,15 +53,25 @@ public sealed class CgroupMetrics : IDisposable
     {
         var meter = new Meter(MeterName);
         meter.CreateObservableCounter("container.cpu.time", () => Observe<double>(m => m._stats.Cpu is not { } cpu ? [] :
-            [m.Measure(cpu.User.TotalSeconds, "cpu.mode", "user"), m.Measure(cpu.System.TotalSeconds, "cpu.mode", "system")]), "s", "Total CPU time consumed.");
-        meter.CreateObservableUpDownCounter("container.memory.usage", () => Observe<long>(m => m._stats.Memory is not { } memory ? [] : [m.Measure(memory.Current)]), "By", "Memory usage.");
-        meter.CreateObservableUpDownCounter("container.memory.available", () => Observe<long>(m => m._stats.Memory is not { Max: < long.MaxValue } memory ? [] :
-            [m.Measure(Math.Max(0, memory.Max - memory.Current))]), "By", "Memory below the limit.");
+            [m.Measure(cpu.User.TotalSeconds, "cpu.mode", "user"), m.Measure(cpu.System.TotalSeconds, "cpu.mode", "system")]), "s",
+            "Total CPU time consumed.");
+        meter.CreateObservableUpDownCounter("container.memory.usage",
+            () => Observe<long>(m => m._stats.Memory is not { } memory ? [] : [m.Measure(memory.Current)]), "By", "Memory usage.");
+        meter.CreateObservableUpDownCounter("container.memory.available",
+            () => Observe<long>(m => m._stats.Memory is not { Max: < long.MaxValue } memory ? [] :
+                [m.Measure(Math.Max(0, memory.Max - memory.Current))]), "By", "Memory below the limit.");
         meter.CreateObservableCounter("container.disk.io", () => Observe<long>(m => m._stats.Io is not { } io ? [] :
-            [m.Measure(io.ReadBytes, "disk.io.direction", "read"), m.Measure(io.WriteBytes, "disk.io.direction", "write")]), "By", "Disk bytes.");
-        meter.CreateObservableUpDownCounter("isolation.container.pids", () => Observe<long>(m => m._stats.Pids is not { } pids ? [] : [m.Measure(pids.Current)]), "{process}", "Processes and threads.");
-        meter.CreateObservableCounter("isolation.container.oom_kills", () => Observe<long>(m => m._stats.Memory is not { } memory ? [] : [m.Measure(memory.OomKills)]), "{process}", "Processes killed for want of memory.");
-        meter.CreateObservableCounter("isolation.container.cpu.throttled_time", () => Observe<double>(m => m._stats.Cpu is not { } cpu ? [] : [m.Measure(cpu.ThrottledTime.TotalSeconds)]), "s", "Time waited for CPU quota.");
+            [m.Measure(io.ReadBytes, "disk.io.direction", "read"), m.Measure(io.WriteBytes, "disk.io.direction", "write")]),
+            "By", "Disk bytes.");
+        meter.CreateObservableUpDownCounter("isolation.container.pids",
+            () => Observe<long>(m => m._stats.Pids is not { } pids ? [] : [m.Measure(pids.Current)]), "{process}",
+            "Processes and threads.");
+        meter.CreateObservableCounter("isolation.container.oom_kills",
+            () => Observe<long>(m => m._stats.Memory is not { } memory ? [] : [m.Measure(memory.OomKills)]), "{process}",
+            "Processes killed for want of memory.");
+        meter.CreateObservableCounter("isolation.container.cpu.throttled_time",
+            () => Observe<double>(m => m._stats.Cpu is not { } cpu ? [] : [m.Measure(cpu.ThrottledTime.TotalSeconds)]), "s",
+            "Time waited for CPU quota.");
         return meter;
     }
 
@@ -88,7 +100,7 @@ public sealed class CgroupMetrics : IDisposable
                 _stats.Refresh();
             return true;
         }
-        catch (LinuxException)
+        catch (Exception e) when (e is LinuxException or ObjectDisposedException)
         {
             return false;
         }

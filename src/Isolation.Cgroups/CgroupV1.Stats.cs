@@ -17,7 +17,8 @@ public sealed partial class CgroupV1
 
         if (kinds.HasFlag(CgroupStatKinds.Cpu))
             AddCpu(stats);
-        if ((kinds & (CgroupStatKinds.Memory | CgroupStatKinds.MemoryDetail | CgroupStatKinds.MemoryNuma)) != 0 && TryDirectory("memory") is { } memory)
+        if ((kinds & (CgroupStatKinds.Memory | CgroupStatKinds.MemoryDetail | CgroupStatKinds.MemoryNuma)) != 0
+            && TryDirectory("memory") is { } memory)
             AddMemory(memory, stats, kinds);
         if (kinds.HasFlag(CgroupStatKinds.Pids) && TryDirectory("pids") is { } pidsDirectory)
         {
@@ -68,13 +69,17 @@ public sealed partial class CgroupV1
             stats.Add(directory, "memory.usage_in_bytes", (_, text) => memory.Current = CgroupV2.Number(text));
             stats.AddPeak(directory, "memory.max_usage_in_bytes", (_, text) => memory.Peak = CgroupV2.Number(text));
             stats.Add(directory, "memory.limit_in_bytes", (_, text) => memory.Max = Limit(CgroupV2.Number(text)));
-            stats.Add(directory, "memory.memsw.usage_in_bytes", (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
+            stats.Add(directory, "memory.memsw.usage_in_bytes",
+                (_, text) => memory.SwapCurrent = Math.Max(0, CgroupV2.Number(text) - memory.Current));
             stats.Add(directory, "memory.failcnt", (_, text) => memory.LimitHits = CgroupV2.Number(text));
-            // Where the limit of memory and swap together is the lower one, it is hit first, and the kernel does not count that: the peak tells.
+            // Where the limit of memory and swap together is the lower one, it is hit first,
+            // and the kernel does not count that: the peak tells.
             long both = long.MaxValue;
             stats.Add(directory, "memory.memsw.limit_in_bytes", (_, text) => both = Limit(CgroupV2.Number(text)));
-            stats.Add(directory, "memory.memsw.max_usage_in_bytes", (_, text) => memory.LimitHits += both != long.MaxValue && CgroupV2.Number(text) >= both - ChargeBatch ? 1 : 0);
-            stats.Add(directory, "memory.oom_control", (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
+            stats.Add(directory, "memory.memsw.max_usage_in_bytes",
+                (_, text) => memory.LimitHits += both != long.MaxValue && CgroupV2.Number(text) >= both - ChargeBatch ? 1 : 0);
+            stats.Add(directory, "memory.oom_control",
+                (_, text) => { memory.Events.Parse(text); memory.OomKills = memory.Events.Get("oom_kill"); });
         }
 
         if (kinds.HasFlag(CgroupStatKinds.MemoryDetail))

@@ -10,62 +10,57 @@ namespace Isolation.Cgroups;
 /// kernel's cgroup-v1 guides.</remarks>
 public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
 {
-    private static readonly string[] s_controllers = ["cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer", "hugetlb", "net_cls", "net_prio"];
+    private static readonly string[] s_controllers = ["cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer",
+        "hugetlb", "net_cls", "net_prio"];
 
-    private readonly ImmutableSortedDictionary<string, CgroupDirectory> _directories;
+    private readonly ImmutableArray<string> _elsewhere;
+    private ImmutableSortedDictionary<string, CgroupDirectory> _directories;
     private readonly CgroupV2? _unified;
 
-    private CgroupV1(string path, ImmutableSortedDictionary<string, CgroupDirectory> directories, CgroupV2? unified) : base(path) =>
-        (_directories, _unified) = (directories, unified);
+    private CgroupV1(string path, ImmutableSortedDictionary<string, CgroupDirectory> directories, CgroupV2? unified,
+        ImmutableArray<string> elsewhere = default)
+        : base(path) => (_directories, _unified, _elsewhere) = (directories, unified, elsewhere.IsDefault ? [] : elsewhere);
 
     /// <summary>The controllers whose hierarchies it is in.</summary>
     public IEnumerable<string> Controllers => _directories.Keys;
 
     /// <summary>Creates a control group in every hierarchy, or opens it where it is there.</summary>
-    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in each.</param>
+    /// <param name="path">From each hierarchy's root where it begins with a slash,
+    /// else from this process's own control group in each.</param>
     /// <exception cref="LinuxException"><c>EACCES</c>: not permitted. <c>EROFS</c>: mounted read-only.</exception>
     /// <exception cref="KernelFeatureException">No hierarchy of version 1 is mounted.</exception>
-    public static new CgroupV1 Create(string path) => Walk(path, create: true);
+    public static new CgroupV1 Create(string path) => Walk(path, [], create: true);
+
+    /// <summary>Creates a control group in the hierarchies of some controllers alone, or opens it where it is there, as
+    /// <c>cgcreate -g cpu,cpuacct:PATH</c> does.</summary>
+    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in
+    /// each.</param>
+    /// <param name="controllers">Controllers of version 1: <c>cpu</c>, <c>memory</c>. One that is mounted together with others brings them
+    /// along.</param>
+    /// <exception cref="LinuxException"><c>EACCES</c>: not permitted. <c>EROFS</c>: mounted read-only.</exception>
+    /// <exception cref="KernelFeatureException">A controller is not mounted on version 1.</exception>
+    public static CgroupV1 Create(string path, params IEnumerable<string> controllers) => Walk(path, NotEmpty(controllers), create: true);
 
     /// <summary>Opens a control group in every hierarchy that has it.</summary>
-    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in each.</param>
+    /// <param name="path">From each hierarchy's root where it begins with a slash,
+    /// else from this process's own control group in each.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: no hierarchy has it.</exception>
     /// <exception cref="KernelFeatureException">No hierarchy of version 1 is mounted.</exception>
-    public static new CgroupV1 Open(string path) => Walk(path, create: false);
+    public static new CgroupV1 Open(string path) => Walk(path, [], create: false);
+
+    /// <summary>Opens a control group in the hierarchies of some controllers alone.</summary>
+    /// <param name="path">From each hierarchy's root where it begins with a slash, else from this process's own control group in
+    /// each.</param>
+    /// <param name="controllers">Controllers of version 1, as for <see cref="Create(string, IEnumerable{string})"/>.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: none of these hierarchies has it.</exception>
+    /// <exception cref="KernelFeatureException">A controller is not mounted on version 1.</exception>
+    public static CgroupV1 Open(string path, params IEnumerable<string> controllers) => Walk(path, NotEmpty(controllers), create: false);
 
     /// <inheritdoc cref="Cgroup.With"/>
     public new CgroupV1 With(CgroupSetting setting)
     {
         base.With(setting);
         return this;
-    }
-
-    /// <inheritdoc/>
-    public override void Apply(CgroupSettings settings)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        // A controller that is not on version 1 here is on version 2, if anywhere.
-        CgroupSettings here = CgroupSettings.None, unified = CgroupSettings.None;
-        foreach (CgroupSetting setting in settings)
-        {
-            if (_directories.ContainsKey(V1Controller(setting.Controller)))
-                here = here.With(setting);
-            else if (_unified is not null && (setting.Controller == "cgroup" || _unified.ReadControllers().Contains(setting.Controller) || !IsV1Word(setting.Controller)))
-                unified = unified.With(setting);
-            else
-                throw new KernelFeatureException($"{setting.File}", $"the controller {setting.Controller} is not mounted", "Mount its hierarchy, or use a host with version 2.");
-        }
-
-        ImmutableArray<CgroupSetting> translated = V1Translation.Translate(here, ReadMemoryMax, Has);
-        // Memory and swap together may never be below memory alone: raised first, lowered last.
-        CgroupSetting? both = translated.FirstOrDefault(s => s.File == "memory.memsw.limit_in_bytes"), memory = translated.FirstOrDefault(s => s.File == "memory.limit_in_bytes");
-        if (both is not null && memory is not null && IsAbove(memory.Value, Directory("memory").Read(both.File).Trim()))
-            translated = [both, .. translated.Remove(both)];
-        else if (both is not null)
-            translated = [.. translated.Remove(both), both];
-        foreach (CgroupSetting setting in translated)
-            Directory(setting.Controller).Write(setting);
-        _unified?.Apply(unified);
     }
 
     /// <inheritdoc/>
@@ -81,7 +76,11 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
         return _directories.TryGetValue(controller, out CgroupDirectory? directory) ? directory.TryRead(file) : Main.TryRead(file);
     }
 
-    internal override IEnumerable<CgroupDirectory> Directories => _unified is null ? _directories.Values.Distinct() : _directories.Values.Distinct().Append(_unified.Main);
+    private protected override IEnumerable<string> Elsewhere => _elsewhere;
+
+    internal override IEnumerable<CgroupDirectory> Directories => _unified is null
+        ? _directories.Values.Distinct()
+        : _directories.Values.Distinct().Append(_unified.Main);
 
     internal override CgroupDirectory Main => _unified?.Main ?? _directories.Values.First();
 
@@ -93,7 +92,8 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
 
     private CgroupDirectory Directory(string controller) => _directories[controller];
 
-    private bool Has(string file) => _directories.TryGetValue(new CgroupSetting(file, "").Controller, out CgroupDirectory? directory) && directory.Has(file);
+    private bool Has(string file) => _directories.TryGetValue(new CgroupSetting(file, "").Controller, out CgroupDirectory? directory)
+        && directory.Has(file);
 
     private void Add(string file, int id)
     {
@@ -103,36 +103,54 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
         _unified?.Main.Write(new CgroupSetting(file == "tasks" ? "cgroup.threads" : file, text));
     }
 
-    private ByteSize ReadMemoryMax() => long.TryParse(Directory("memory").Read("memory.limit_in_bytes").Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
-        && bytes < long.MaxValue / 4096 * 4096 ? bytes : ByteSize.Max;
+    /// <summary>Whether control groups of version 1 can be limited by it: named hierarchies have no limits.</summary>
+    internal static bool IsController(string name) => s_controllers.Contains(name);
 
-    private static bool IsAbove(string limit, string current) => limit == "-1" || long.Parse(limit, CultureInfo.InvariantCulture) > long.Parse(current, CultureInfo.InvariantCulture);
+    private static KernelFeatureException NotMounted(string controller) => new($"the controller {controller} of version 1",
+        "it is not mounted", $"Mount its hierarchy: mount -t cgroup -o {controller} {controller} DIRECTORY; or use a host with version 2.");
 
     private static string V1Controller(string controller) => controller == "io" ? "blkio" : controller;
 
     private static bool IsV1Word(string controller) => s_controllers.Contains(V1Controller(controller));
 
     /// <summary>Opens this process's own control group in every hierarchy.</summary>
-    internal static CgroupV1 OpenOwn() => Walk("", create: false);
+    internal static CgroupV1 OpenOwn() => Walk("", [], create: false);
 
     /// <summary>Takes over open directories, each with the controllers of its hierarchy.</summary>
-    internal static CgroupV1 Adopt(IEnumerable<(ImmutableArray<string> Controllers, CgroupDirectory Directory)> directories, CgroupV2? unified)
+    /// <param name="directories">The directories, at least one where there is no other.</param>
+    /// <param name="unified">Version 2's.</param>
+    /// <param name="elsewhere">Where directories of it may be made later by others; they are removed with it.</param>
+    internal static CgroupV1 Adopt(IEnumerable<(ImmutableArray<string> Controllers, CgroupDirectory Directory)> directories,
+        CgroupV2? unified, ImmutableArray<string> elsewhere = default)
     {
         ImmutableSortedDictionary<string, CgroupDirectory> all = directories.SelectMany(d => d.Controllers.Select(c => (c, d.Directory)))
             .ToImmutableSortedDictionary(d => d.c, d => d.Directory, StringComparer.Ordinal);
-        return new CgroupV1((unified?.Main ?? all.Values.First()).Path, all, unified);
+        return new CgroupV1((unified?.Main ?? all.Values.First()).Path, all, unified, elsewhere);
     }
 
-    private static CgroupV1 Walk(string path, bool create)
+    private static string[] NotEmpty(IEnumerable<string> controllers)
+    {
+        string[] chosen = [.. controllers ?? throw new ArgumentNullException(nameof(controllers))];
+        return chosen.Length > 0 ? chosen : throw new ArgumentException("Name at least one controller.", nameof(controllers));
+    }
+
+    /// <param name="path">The path.</param>
+    /// <param name="chosen">The controllers whose hierarchies count; all, and version 2's, where it is empty.</param>
+    /// <param name="create">Whether what is missing is made.</param>
+    private static CgroupV1 Walk(string path, string[] chosen, bool create)
     {
         CgroupHierarchies hierarchies = CgroupHierarchies.Read();
+        if (chosen.FirstOrDefault(c => !s_controllers.Contains(c) || !hierarchies.V1.ContainsKey(c)) is { } missing)
+            throw NotMounted(missing);
+        bool IsChosen(CgroupMount mount) => chosen.Length == 0 || chosen.Any(c => hierarchies.V1[c].MountPoint == mount.MountPoint);
         if (hierarchies.Mode is not (CgroupMode.Legacy or CgroupMode.Hybrid))
-            throw new KernelFeatureException("control groups of version 1", "no hierarchy of version 1 is mounted", "Use CgroupV2, or Cgroup, which takes what is there.");
+            throw new KernelFeatureException("control groups of version 1", "no hierarchy of version 1 is mounted",
+                "Use CgroupV2, or Cgroup, which takes what is there.");
         var directories = ImmutableSortedDictionary.CreateBuilder<string, CgroupDirectory>(StringComparer.Ordinal);
         CgroupV2? unified = null;
         try
         {
-            foreach (string controller in s_controllers.Where(hierarchies.V1.ContainsKey))
+            foreach (string controller in s_controllers.Where(c => hierarchies.V1.TryGetValue(c, out CgroupMount? at) && IsChosen(at)))
             {
                 CgroupMount mount = hierarchies.V1[controller];
                 // cpu and cpuacct, net_cls and net_prio are often mounted together.
@@ -142,7 +160,7 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
                     directories[controller] = directory;
             }
 
-            if (hierarchies.V2 is { } v2 && OpenOne(v2, path, create) is { } main)
+            if (chosen.Length == 0 && hierarchies.V2 is { } v2 && OpenOne(v2, path, create) is { } main)
                 unified = new CgroupV2(main);
             if (directories.Count == 0 && unified is null)
                 throw new LinuxException("open", $"cgroup \"{path}\"", "openat(2)", Errno.ENOENT);
@@ -166,7 +184,8 @@ public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
         return create ? CgroupDirectory.Create(mount.MountPoint, parts) : CgroupDirectory.TryOpen(mount.MountPoint, parts);
     }
 
-    /// <summary>Fills empty <c>cpuset.cpus</c> and <c>cpuset.mems</c> from the control groups above: nothing can be moved to one that has none.</summary>
+    /// <summary>Fills empty <c>cpuset.cpus</c> and <c>cpuset.mems</c> from the control groups above:
+    /// nothing can be moved to one that has none.</summary>
     private static void InheritCpuset(CgroupDirectory cpuset)
     {
         for (int i = 1; i <= cpuset.Parts.Length; i++)

@@ -19,12 +19,22 @@ public sealed partial class CgroupV2
             await file.WaitForChangeAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private protected override bool TryRequestFreeze() => _directory.Has("cgroup.freeze") && !_directory.TryWrite("cgroup.freeze", "1", out _).IsError;
+    // Version 2's freezer lets the killed go.
+    internal override void LetDie()
+    {
+    }
+
+    private protected override void Resume() => _directory.TryWrite("cgroup.freeze", "0", out _);
+
+    private protected override bool TryStop(TimeSpan timeout) =>
+        _directory.Has("cgroup.freeze") && !_directory.TryWrite("cgroup.freeze", "1", out _).IsError
+            && HoldsWithin(() => IsFrozen, timeout);
 
     private protected override void SetFrozen(bool frozen, TimeSpan timeout)
     {
         if (!_directory.Has("cgroup.freeze"))
-            throw new KernelFeatureException("freezing a control group", "it has no cgroup.freeze", "The root control group cannot be frozen; others can since Linux 5.2.", new KernelVersion(5, 2));
+            throw new KernelFeatureException("freezing a control group", "it has no cgroup.freeze",
+                "The root control group cannot be frozen; others can since Linux 5.2.", new KernelVersion(5, 2));
         _directory.Write(new CgroupSetting("cgroup.freeze", frozen ? "1" : "0"));
         if (frozen)
             WaitUntil(() => IsFrozen, timeout, $"Not every process of {this} has stopped");

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Isolation.Cgroups;
 using Isolation.Linux;
@@ -12,8 +13,7 @@ namespace Isolation.Containers;
 /// <example><code>
 /// await using ContainerProcess process = await new ContainerBuilder(Rootfs.Host)
 ///     .WithCommand("sh", "-c", "hostname; id")
-///     .WithHostName("box")
-///     .StartAsync();
+///     .WithHostName("box")     .StartAsync();
 /// ContainerResult result = await process.WaitAsync();
 /// </code></example>
 public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
@@ -21,93 +21,119 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     private readonly ContainerSpec _spec;
 
     /// <summary>Begins with a root file system and the defaults; the command is <c>/bin/sh</c> until it is set.</summary>
-    public ContainerBuilder(Rootfs rootfs) : this(new ContainerSpec { Rootfs = rootfs ?? throw new ArgumentNullException(nameof(rootfs)), Command = ["/bin/sh"] })
+    public ContainerBuilder(Rootfs rootfs)
+        : this(new ContainerSpec { Rootfs = rootfs ?? throw new ArgumentNullException(nameof(rootfs)), Command = ["/bin/sh"] })
     {
     }
 
     /// <summary>Begins with a spec.</summary>
     public ContainerBuilder(ContainerSpec spec) => _spec = spec ?? throw new ArgumentNullException(nameof(spec));
 
+    private static T NotNull<T>(T? argument, [CallerArgumentExpression(nameof(argument))] string name = "") where T : class =>
+        argument ?? throw new ArgumentNullException(name);
+
     /// <summary>Sets the program and its arguments.</summary>
-    public ContainerBuilder WithCommand(string program, params IEnumerable<string> arguments) => new(_spec with { Command = [program, .. arguments] });
+    public ContainerBuilder WithCommand(string program, params IEnumerable<string> arguments) =>
+        new(_spec with { Command = [NotNull(program), .. NotNull(arguments)] });
 
     /// <summary>Sets one environment variable.</summary>
-    public ContainerBuilder AddEnvironment(string name, string value) => new(_spec with { Environment = _spec.Environment.SetItem(name, value) });
+    public ContainerBuilder AddEnvironment(string name, string value) =>
+        new(_spec with { Environment = _spec.Environment.SetItem(NotNull(name), NotNull(value)) });
 
     /// <summary>Sets the working directory inside the root.</summary>
     /// <param name="path">An absolute path.</param>
     /// <param name="create">Whether it is made where it is missing.</param>
-    public ContainerBuilder WithWorkingDirectory(string path, bool create = false) => new(_spec with { WorkingDirectory = path, CreateWorkingDirectory = create });
+    public ContainerBuilder WithWorkingDirectory(string path, bool create = false) =>
+        new(_spec with { WorkingDirectory = NotNull(path), CreateWorkingDirectory = create });
 
-    /// <summary>Sets whom the program runs as, by <c>USER</c> or <c>USER:GROUP</c>: names of the root's own passwd and group files, or numbers.</summary>
-    public ContainerBuilder WithUser(string user) => new(_spec with { User = ContainerUser.Parse(user) });
+    /// <summary>Sets whom the program runs as, by <c>USER</c> or <c>USER:GROUP</c>: names of the root's own passwd and group files, or
+    /// numbers.</summary>
+    public ContainerBuilder WithUser(string user) => new(_spec with { User = ContainerUser.Parse(NotNull(user)) });
 
     /// <summary>Sets whom the program runs as, by number.</summary>
     public ContainerBuilder WithUser(uint userId, uint groupId) => new(_spec with { User = ContainerUser.Of(userId, groupId) });
 
     /// <summary>Adds a supplementary group, by name or number.</summary>
-    public ContainerBuilder AddGroup(string group) => new(_spec with { AdditionalGroups = _spec.AdditionalGroups.Add(group) });
+    public ContainerBuilder AddGroup(string group) => new(_spec with { AdditionalGroups = _spec.AdditionalGroups.Add(NotNull(group)) });
 
     /// <summary>Sets the file mode creation mask.</summary>
     public ContainerBuilder WithUmask(int umask) => new(_spec with { Umask = umask });
 
     /// <summary>Adds a resource limit.</summary>
-    public ContainerBuilder AddRlimit(Rlimit limit) => new(_spec with { Rlimits = _spec.Rlimits.Add(limit) });
+    public ContainerBuilder AddRlimit(Rlimit limit) => new(_spec with { Rlimits = _spec.Rlimits.Add(NotNull(limit)) });
 
     /// <summary>Sets how eagerly the kernel kills the program when memory runs out, -1000 to 1000.</summary>
     public ContainerBuilder WithOomScoreAdj(int score) => new(_spec with { OomScoreAdj = score });
 
     /// <summary>Sets the host name that the container sees.</summary>
-    public ContainerBuilder WithHostName(string name) => new(_spec with { HostName = name });
+    public ContainerBuilder WithHostName(string name) => new(_spec with { HostName = NotNull(name) });
 
     /// <summary>Sets the NIS domain name that the container sees.</summary>
-    public ContainerBuilder WithDomainName(string name) => new(_spec with { DomainName = name });
+    public ContainerBuilder WithDomainName(string name) => new(_spec with { DomainName = NotNull(name) });
 
     /// <summary>Sets a kernel setting of the container's own namespaces.</summary>
-    public ContainerBuilder AddSysctl(string name, string value) => new(_spec with { Sysctls = _spec.Sysctls.SetItem(name, value) });
+    public ContainerBuilder AddSysctl(string name, string value) =>
+        new(_spec with { Sysctls = _spec.Sysctls.SetItem(NotNull(name), NotNull(value)) });
 
     /// <summary>Lets set-user-ID programs and file capabilities work, or not.</summary>
     public ContainerBuilder WithNoNewPrivileges(bool noNewPrivileges) => new(_spec with { NoNewPrivileges = noNewPrivileges });
 
     /// <summary>Sets the capabilities: bounding, permitted and effective alike, nothing inheritable or ambient.</summary>
-    public ContainerBuilder WithCapabilities(CapabilitySet capabilities) => new(_spec with { Capabilities = CapabilityState.Of(capabilities) });
+    public ContainerBuilder WithCapabilities(CapabilitySet capabilities) =>
+        new(_spec with { Capabilities = CapabilityState.Of(capabilities) });
 
     /// <summary>Sets the five capability sets one by one.</summary>
-    public ContainerBuilder WithCapabilities(CapabilityState capabilities) => new(_spec with { Capabilities = capabilities });
+    public ContainerBuilder WithCapabilities(CapabilityState capabilities) => new(_spec with { Capabilities = NotNull(capabilities) });
 
     /// <summary>Makes the root mount writable, or read-only.</summary>
     public ContainerBuilder WithReadOnlyRoot(bool readOnly) => new(_spec with { ReadOnlyRoot = readOnly });
 
     /// <summary>Adds something to mount.</summary>
-    public ContainerBuilder AddMount(Mount mount) => new(_spec with { Mounts = _spec.Mounts.Add(mount) });
+    public ContainerBuilder AddMount(Mount mount) => new(_spec with { Mounts = _spec.Mounts.Add(NotNull(mount)) });
 
     /// <summary>Replaces all mounts, the default /proc, /dev and /sys included.</summary>
-    public ContainerBuilder WithMounts(params IEnumerable<Mount> mounts) => new(_spec with { Mounts = [.. mounts] });
+    public ContainerBuilder WithMounts(params IEnumerable<Mount> mounts) => new(_spec with { Mounts = [.. NotNull(mounts)] });
 
     /// <summary>Adds a path to hide.</summary>
-    public ContainerBuilder AddMaskedPath(string path) => new(_spec with { MaskedPaths = _spec.MaskedPaths.Add(path) });
+    public ContainerBuilder AddMaskedPath(string path) => new(_spec with { MaskedPaths = _spec.MaskedPaths.Add(NotNull(path)) });
 
     /// <summary>Replaces the paths to hide.</summary>
-    public ContainerBuilder WithMaskedPaths(params IEnumerable<string> paths) => new(_spec with { MaskedPaths = [.. paths] });
+    public ContainerBuilder WithMaskedPaths(params IEnumerable<string> paths) => new(_spec with { MaskedPaths = [.. NotNull(paths)] });
 
     /// <summary>Adds a path to make read-only.</summary>
-    public ContainerBuilder AddReadOnlyPath(string path) => new(_spec with { ReadOnlyPaths = _spec.ReadOnlyPaths.Add(path) });
+    public ContainerBuilder AddReadOnlyPath(string path) => new(_spec with { ReadOnlyPaths = _spec.ReadOnlyPaths.Add(NotNull(path)) });
 
     /// <summary>Replaces the paths to make read-only.</summary>
-    public ContainerBuilder WithReadOnlyPaths(params IEnumerable<string> paths) => new(_spec with { ReadOnlyPaths = [.. paths] });
+    public ContainerBuilder WithReadOnlyPaths(params IEnumerable<string> paths) => new(_spec with { ReadOnlyPaths = [.. NotNull(paths)] });
 
     /// <summary>Gives up isolation of some kinds: the container uses the host's namespaces.</summary>
-    public ContainerBuilder WithNamespacesSharedWithHost(NamespaceKinds kinds) => new(_spec with { Namespaces = _spec.Namespaces with { SharedWithHost = kinds } });
+    public ContainerBuilder WithNamespacesSharedWithHost(NamespaceKinds kinds) =>
+        new(_spec with { Namespaces = _spec.Namespaces with { SharedWithHost = kinds } });
 
-    /// <summary>Enters namespaces of a running process instead of having its own.</summary>
-    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, int processId) => new(_spec with
+    /// <summary>Enters namespaces of a running process instead of having its own. The process is opened here:
+    /// one that gets its number later is never joined.</summary>
+    /// <exception cref="LinuxException"><c>ESRCH</c>: no such process.</exception>
+    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, int processId) =>
+        AddJoinedNamespaces(kinds, PidHandle.Open(processId));
+
+    /// <summary>Enters namespaces of a running process, which the caller holds, instead of having its own.</summary>
+    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, PidHandle process)
     {
-        Namespaces = _spec.Namespaces with { Joined = [.. _spec.Namespaces.Joined, .. kinds.Each().Select(k => new JoinedNamespace(k, processId))] },
-    });
+        NotNull(process);
+        return Joining(kinds.Each().Select(k => new JoinedNamespace(k, process)));
+    }
 
-    /// <summary>Enters namespaces of another container.</summary>
+    /// <summary>Enters namespaces of another container, which must still run when this one starts.</summary>
     public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, ContainerProcess container) =>
-        AddJoinedNamespaces(kinds, (container ?? throw new ArgumentNullException(nameof(container))).ProcessId);
+        AddJoinedNamespaces(kinds, (container ?? throw new ArgumentNullException(nameof(container))).Process);
+
+    /// <summary>Enters a namespace that the caller holds, instead of having its own.</summary>
+    public ContainerBuilder AddJoinedNamespace(Namespace joined) => Joining([new JoinedNamespace(NotNull(joined))]);
+
+    private ContainerBuilder Joining(IEnumerable<JoinedNamespace> joined) => new(_spec with
+    {
+        Namespaces = _spec.Namespaces with { Joined = [.. _spec.Namespaces.Joined, .. joined] },
+    });
 
     /// <summary>Says whether the container has a user namespace of its own; the plan chooses its id maps.</summary>
     public ContainerBuilder WithUserNamespace(UserNamespaceMode mode) =>
@@ -115,28 +141,59 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
 
     /// <summary>Gives the container a user namespace with these id maps.</summary>
     public ContainerBuilder WithUserNamespace(IdMap userIds, IdMap groupIds) =>
-        new(_spec with { Namespaces = _spec.Namespaces with { User = UserNamespaceMode.New, UserIds = userIds, GroupIds = groupIds } });
+        new(_spec with
+        {
+            Namespaces = _spec.Namespaces with { User = UserNamespaceMode.New, UserIds = NotNull(userIds), GroupIds = NotNull(groupIds) }
+        });
 
     /// <summary>Gives the container a time namespace whose clocks differ from the host's.</summary>
-    public ContainerBuilder WithTimeOffsets(TimeOffsets offsets) => new(_spec with { Namespaces = _spec.Namespaces with { TimeOffsets = offsets } });
+    public ContainerBuilder WithTimeOffsets(TimeOffsets offsets) =>
+        new(_spec with { Namespaces = _spec.Namespaces with { TimeOffsets = NotNull(offsets) } });
 
     /// <summary>Connects standard input.</summary>
-    public ContainerBuilder WithStandardInput(Stdio stdio) => new(_spec with { StandardInput = stdio });
+    public ContainerBuilder WithStandardInput(Stdio stdio) => new(_spec with { StandardInput = NotNull(stdio) });
+
+    /// <summary>Gives the program a text to read, in UTF-8: <see cref="Stdio.Text"/>.</summary>
+    public ContainerBuilder WithStandardInput(string text) => WithStandardInput(Stdio.Text(text));
+
+    /// <summary>Gives the program bytes to read: <see cref="Stdio.Bytes"/>.</summary>
+    public ContainerBuilder WithStandardInput(ReadOnlyMemory<byte> content) => WithStandardInput(Stdio.Bytes(content));
+
+    /// <summary>Gives the program a stream to read: <see cref="Stdio.From"/>.</summary>
+    public ContainerBuilder WithStandardInput(Stream stream) => WithStandardInput(Stdio.From(stream));
 
     /// <summary>Connects standard output.</summary>
-    public ContainerBuilder WithStandardOutput(Stdio stdio) => new(_spec with { StandardOutput = stdio });
+    public ContainerBuilder WithStandardOutput(Stdio stdio) => new(_spec with { StandardOutput = NotNull(stdio) });
+
+    /// <summary>Copies standard output to a stream: <see cref="Stdio.To(Stream)"/>.</summary>
+    public ContainerBuilder WithStandardOutput(Stream stream) => WithStandardOutput(Stdio.To(stream));
+
+    /// <summary>Copies standard output to a writer: <see cref="Stdio.To(TextWriter)"/>.</summary>
+    public ContainerBuilder WithStandardOutput(TextWriter writer) => WithStandardOutput(Stdio.To(writer));
 
     /// <summary>Connects standard error.</summary>
-    public ContainerBuilder WithStandardError(Stdio stdio) => new(_spec with { StandardError = stdio });
+    public ContainerBuilder WithStandardError(Stdio stdio) => new(_spec with { StandardError = NotNull(stdio) });
+
+    /// <summary>Copies standard error to a stream: <see cref="Stdio.To(Stream)"/>.</summary>
+    public ContainerBuilder WithStandardError(Stream stream) => WithStandardError(Stdio.To(stream));
+
+    /// <summary>Copies standard error to a writer: <see cref="Stdio.To(TextWriter)"/>.</summary>
+    public ContainerBuilder WithStandardError(TextWriter writer) => WithStandardError(Stdio.To(writer));
+
+    /// <summary>Limits what the program may write to both outputs together; null for no limit. Whoever writes more is killed, and
+    /// <see cref="ContainerResult.Limits"/> has <see cref="ContainerLimits.Output"/>.</summary>
+    /// <remarks>It holds for what passes through this process: each output must be a pipe, copied, captured, or nothing.</remarks>
+    public ContainerBuilder WithOutputMax(ByteSize? max) => new(_spec with { OutputMax = max });
 
     /// <summary>Gives the program a pseudo-terminal as its standard streams.</summary>
     public ContainerBuilder WithTerminal(bool terminal = true) => new(_spec with { Terminal = terminal });
 
-    /// <summary>Adds a limit of its control group; see <see cref="MemoryControls"/> and its kin for the typed ones, such as <c>WithMemoryMax</c>.</summary>
+    /// <summary>Adds a limit of its control group; see <see cref="MemoryControls"/> and its kin for the typed ones, such as
+    /// <c>WithMemoryMax</c>.</summary>
     public ContainerBuilder With(CgroupSetting setting) => new(_spec with { Resources = _spec.Resources.With(setting) });
 
     /// <summary>Replaces all limits of its control group.</summary>
-    public ContainerBuilder WithResources(CgroupSettings resources) => new(_spec with { Resources = resources ?? throw new ArgumentNullException(nameof(resources)) });
+    public ContainerBuilder WithResources(CgroupSettings resources) => new(_spec with { Resources = NotNull(resources) });
 
     /// <summary>Says whether the container has a control group of its own.</summary>
     public ContainerBuilder WithCgroup(CgroupUse use) => new(_spec with { Cgroup = use });
@@ -145,7 +202,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder WithDelegatedCgroup(bool delegated = true) => new(_spec with { DelegatesCgroup = delegated });
 
     /// <summary>Sets which devices may be used, in the place of docker's list.</summary>
-    public ContainerBuilder WithDeviceRules(params IEnumerable<DeviceRule> rules) => new(_spec with { DeviceRules = [.. rules] });
+    public ContainerBuilder WithDeviceRules(params IEnumerable<DeviceRule> rules) => new(_spec with { DeviceRules = [.. NotNull(rules)] });
 
     /// <summary>Names the container: its control group is <c>isolation-NAME</c>.</summary>
     public ContainerBuilder WithName(string? name) => new(_spec with { Name = name });
@@ -153,16 +210,28 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Passes one more descriptor to the program.</summary>
     /// <param name="handle">The handle, which stays the caller's and must stay open until the start is over.</param>
     /// <param name="target">The number in the program, 3 or more.</param>
-    public ContainerBuilder AddDescriptor(SafeHandle handle, int target) => new(_spec with { Descriptors = _spec.Descriptors.Add(new PassedDescriptor(handle, target)) });
+    public ContainerBuilder AddDescriptor(SafeHandle handle, int target) =>
+        new(_spec with { Descriptors = _spec.Descriptors.Add(new PassedDescriptor(NotNull(handle), target)) });
 
-    /// <summary>Runs the program below a tiny init as process 1.</summary>
-    public ContainerBuilder WithInit(bool init = true) => new(_spec with { Init = init });
+    /// <summary>Says whether an init is process 1 of the container, or the program; null, as at first, leaves that to the plan:
+    /// see <see cref="ContainerSpec.Init"/>.</summary>
+    public ContainerBuilder WithInit(bool? init = true) => new(_spec with { Init = init });
+
+    /// <summary>Makes the program process 1, with no init: it ignores every signal that it has no handler for, SIGINT and SIGTERM among
+    /// them, and has to reap orphans.</summary>
+    public ContainerBuilder AsFirstProcess() => WithInit(false);
 
     /// <summary>Lets the container live on when this process ends, or not.</summary>
     public ContainerBuilder WithDieWithParent(bool dieWithParent) => new(_spec with { DieWithParent = dieWithParent });
 
     /// <summary>Sets how long the container may run; null for no limit.</summary>
     public ContainerBuilder WithTimeout(TimeSpan? timeout) => new(_spec with { Timeout = timeout });
+
+    /// <summary>Sets how much CPU time all of its processes may use together; null for no limit. Then everything in it is killed, and
+    /// <see cref="ContainerResult.Limits"/> has <see cref="ContainerLimits.CpuTime"/>.</summary>
+    /// <remarks>Counted by its control group, and so for processes that have ended, too; RLIMIT_CPU of setrlimit(2) is each process's own.
+    /// It may use some 10 ms more on each processor.</remarks>
+    public ContainerBuilder WithCpuTimeMax(TimeSpan? max) => new(_spec with { CpuTimeMax = max });
 
     /// <summary>Takes the network namespace from a pool of pre-made ones, which is about half the time of a start.</summary>
     public ContainerBuilder WithNetworkPool(NetworkNamespacePool? pool) => new(_spec with { NetworkPool = pool });
@@ -177,8 +246,8 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <exception cref="SpecException">The spec has faults: all of them at once.</exception>
     public ContainerSpec Build()
     {
-        IReadOnlyList<SpecFault> faults = SpecValidator.Check(_spec);
-        return faults.Count == 0 ? _spec : throw new SpecException(faults);
+        _spec.Validate();
+        return _spec;
     }
 
     /// <summary>Makes the plan for this host, to be printed, or started any number of times. Reads the root's user files where the spec has
@@ -188,15 +257,8 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public LaunchPlan Plan()
     {
         ContainerSpec spec = Build();
-        return AllowMountedDevices(spec).Plan(HostFacts.Current, UserFiles.Resolve(spec));
+        return spec.PlanValid(HostFacts.Current, UserFiles.Resolve(spec), DanglingLinks.Find(spec));
     }
-
-    // A device that is mounted is meant to be used.
-    private static ContainerSpec AllowMountedDevices(ContainerSpec spec) => spec with
-    {
-        // One that is missing or none is told by the launch, with its step.
-        MountedDevices = [.. spec.Mounts.OfType<DeviceMount>().Select(d => DeviceRule.TryOf(d.Source)).OfType<DeviceRule>()],
-    };
 
     /// <summary>Starts the container.</summary>
     /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
@@ -207,13 +269,17 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
 
     /// <summary>Starts the container, and returns when its program has been executed.</summary>
     /// <inheritdoc cref="StartAsync" path="/exception"/>
-    public ContainerProcess Start() => Plan().Start();
+    public ContainerProcess Start(CancellationToken cancellationToken = default) => Plan().Start(cancellationToken);
 
     /// <summary>Starts the container, waits for its end, and removes what is left of it. Cancelling kills everything in it.</summary>
+    /// <remarks>It hands out no streams: a standard stream that is a pipe, and a terminal, are faults, since the program would wait for
+    /// ever for somebody at their other end.</remarks>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <inheritdoc cref="StartAsync" path="/exception"/>
     public async Task<ContainerResult> RunAsync(CancellationToken cancellationToken = default)
     {
+        if (SpecValidator.CheckUnattended(_spec) is { Count: > 0 } faults)
+            throw new SpecException(faults);
         ContainerProcess process = await StartAsync(cancellationToken).ConfigureAwait(false);
         await using (process.ConfigureAwait(false))
             return await process.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -16,13 +16,15 @@ public static class ContainerDefaults
     /// <summary>How many processes and threads a container with a control group of its own may have, unless that is set.</summary>
     public const int PidsMax = 4096;
 
-    /// <summary>Mounts of every container: /proc, /dev, /sys, and its own control group, read-only; the last is left out where version 2 is not mounted.</summary>
+    /// <summary>Mounts of every container: /proc, /dev, /sys, and its own control group, read-only;
+    /// the last is left out where version 2 is not mounted.</summary>
     public static ImmutableArray<Mount> Mounts { get; } = [new ProcMount(), new DevMount(), new SysfsMount(), new Cgroup2Mount()];
 
     /// <summary>Paths hidden from the program: kernel memory, keys, timers, firmware.</summary>
     public static ImmutableArray<string> MaskedPaths { get; } =
     [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi",
         "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
     ];
 

@@ -5,20 +5,24 @@ namespace Isolation.Containers;
 
 public sealed partial class ContainerProcess
 {
-    /// <summary>Its control group: live statistics, limits that may be changed, freezing. Until it has ended; null where it has none of its own.</summary>
+    /// <summary>Its control group: live statistics, limits that may be changed, freezing. Until it has ended; null where it has none of its
+    /// own.</summary>
     public Cgroup? Cgroup { get; private set; }
 
-    /// <summary>What a process of its own removes should this one end first; null where the container is to live on, or has no control group.</summary>
+    /// <summary>What a process of its own removes should this one end first; null where the container is to live on, or has no control
+    /// group.</summary>
     private CgroupReaper.Registration? _registration;
 
-    /// <summary>Before the launch, on the caller's thread.</summary>
-    internal void RegisterCgroup()
+    private void RegisterCgroup()
     {
         if (Plan.Spec.DieWithParent)
             _registration = Plan.Slots.Cgroup?.Register();
     }
 
-    /// <summary>Reads what was used, and removes the control group. Nothing is in it any more.</summary>
+    /// <summary>Gives its place in the table back, once: it may be another container's from then on.</summary>
+    internal void UnregisterCgroup() => Interlocked.Exchange(ref _registration, null)?.Erase();
+
+    /// <summary>Reads what was used, and removes the control group. All that is in it was killed.</summary>
     private ContainerUsage? RemoveCgroup()
     {
         if (Cgroup is not { } cgroup)
@@ -30,16 +34,22 @@ public sealed partial class ContainerProcess
             {
                 usage = ContainerUsage.Read(cgroup);
             }
-            catch (LinuxException)
+            catch (Exception e) when (e is LinuxException or ObjectDisposedException)
             {
                 // somebody else has removed it, or this process is out of descriptors: there is nothing to be told
             }
 
-            if (cgroup.TryDelete(recursive: true) == Errno.None)
-                _registration?.Erase();
+            if (cgroup.TryDelete(recursive: true, killed: true) == Errno.None)
+                UnregisterCgroup();
             return usage;
         }
     }
+
+    private void LimitCpuTime(TimeSpan max) => _cpuTime = CpuTimeLimit.Begin(() => Cgroup, max, () =>
+    {
+        Started.GetAwaiter().GetResult();
+        KillEverything(Killer.CpuTime);
+    });
 
     /// <summary>Whether everything in it can be killed by its control group.</summary>
     private bool TryKillCgroup()

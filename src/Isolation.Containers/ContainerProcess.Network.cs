@@ -1,4 +1,5 @@
 using Isolation.Linux;
+using Isolation.Linux.Events;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 
@@ -8,6 +9,16 @@ public sealed partial class ContainerProcess
 {
     private NetworkConnection? _connection;
 
+    /// <summary>The addresses of the egress policy's names.</summary>
+    internal System.Collections.Immutable.ImmutableSortedDictionary<string,
+        System.Collections.Immutable.ImmutableArray<System.Net.IPAddress>> Pinned
+    { get; init; } =
+        System.Collections.Immutable.ImmutableSortedDictionary<string,
+            System.Collections.Immutable.ImmutableArray<System.Net.IPAddress>>.Empty;
+
+    /// <summary>What ends the waits of the start.</summary>
+    internal CancellationToken StartCancelled { get; set; }
+
     /// <summary>Its address on its network; null where it has none that this library gave it.</summary>
     public System.Net.IPAddress? Address => _connection?.Address;
 
@@ -15,9 +26,10 @@ public sealed partial class ContainerProcess
     public System.Net.IPAddress? AddressV6 => _connection?.AddressV6;
 
     /// <summary>What went over its links so far; null where it has ended, or shares this process's network.</summary>
-    public ContainerTraffic? ReadTraffic() => ContainerTraffic.Read(ProcessId);
+    public ContainerTraffic? ReadTraffic() => ContainerTraffic.Read(Process);
 
-    /// <summary>Sets how fast it sends and receives, in the place of the limits so far. Scope: all processes of its network namespace.</summary>
+    /// <summary>Sets how fast it sends and receives, in the place of the limits so far. Scope: all processes of its network
+    /// namespace.</summary>
     /// <exception cref="LinuxException"><c>ENODEV</c>: it has no network. <c>ESRCH</c>: it has ended.</exception>
     public void SetRateLimit(Isolation.Net.RateLimit limit)
     {
@@ -31,6 +43,7 @@ public sealed partial class ContainerProcess
         if (Plan.Slots.HasNetwork is false)
             return;
         _connection = NetworkConnection.Of(Plan.Spec);
+        (_connection.StartCancelled, _connection.Pinned) = (StartCancelled, Pinned);
         Tell(LaunchPlanner.LeaseNetwork, () =>
         {
             _connection.Begin();
@@ -52,13 +65,36 @@ public sealed partial class ContainerProcess
     /// <summary>When it is gone. What cannot be removed now is by the next start.</summary>
     private void ReleaseNetwork()
     {
+        if (_connection is { } connection)
+            Release(connection, attempts: 8, TimeSpan.FromMilliseconds(250));
+    }
+
+    private static void Release(NetworkConnection connection, int attempts, TimeSpan pause)
+    {
         try
         {
-            _connection?.Release();
+            connection.Release();
+        }
+        // Out of descriptors, a full disk, or no longer allowed: neither the start nor the end of a container fails by it.
+#pragma warning disable CA1031
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            // This process lives, so nobody else takes its lease for dead.
+            if (attempts > 0)
+                RetryLater(() => Release(connection, attempts - 1, 2 * pause), pause);
+        }
+    }
+
+    private static void RetryLater(Action action, TimeSpan pause)
+    {
+        try
+        {
+            Deadline.After(pause, () => BlockingWork.Cleanup.Post(action));
         }
         catch (LinuxException)
         {
-            // out of descriptors, a full disk, or no longer allowed
+            // nothing is left to wait with; the next start removes it once this process has ended
         }
     }
 

@@ -49,7 +49,9 @@ public sealed partial class ContainerProcess
         return new(SeccompReply.Fail(Errno.EPERM));
     }
 
-    private static SeccompReply Refusal(SeccompAction action) => action.Data == 0 ? SeccompReply.Return() : SeccompReply.Fail((Errno)action.Data);
+    private static SeccompReply Refusal(SeccompAction action) => action.Data == 0
+        ? SeccompReply.Return()
+        : SeccompReply.Fail((Errno)action.Data);
 
     /// <summary>Counts a call that has been refused before; false for one that has not.</summary>
     private bool CountAgain(SeccompNotification call)
@@ -68,7 +70,8 @@ public sealed partial class ContainerProcess
         lock (_denials)
         {
             if (!CountAgain(call) && _denials.Count < MaximumDenials)
-                _denials.Add((call.Call.Audit, call.Call.Number), (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), processId));
+                _denials.Add((call.Call.Audit, call.Call.Number),
+                    (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), processId));
         }
     }
 
@@ -76,11 +79,11 @@ public sealed partial class ContainerProcess
     {
         try
         {
-            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{threadId}/comm")).TrimEnd('\n');
+            return TextFile.ReadIfAllowed(string.Create(CultureInfo.InvariantCulture, $"/proc/{threadId}/comm"))?.TrimEnd('\n');
         }
-        catch (IOException)
+        catch (LinuxException)
         {
-            return null;
+            return null; // a report without a name is better than none
         }
     }
 
@@ -89,6 +92,7 @@ public sealed partial class ContainerProcess
     {
         StopListening();
         lock (_denials)
-            return [.. _denials.Values.Select(d => d.Denial with { IsFirstProcess = d.ProcessId == ProcessId })]; // not known before the start was over
+            // not known before the start was over
+            return [.. _denials.Values.Select(d => d.Denial with { IsFirstProcess = d.ProcessId == ProcessId })];
     }
 }

@@ -1,15 +1,16 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Isolation.Linux;
+using Isolation.Linux.Events;
 using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
-using Microsoft.Win32.SafeHandles;
 
 namespace Isolation.Containers;
 
-/// <summary>A running container: its first process, held by a pidfd. Disposing it kills everything in it.</summary>
+/// <summary>A running container: the program that it was started for, held by a pidfd, and its init.
+/// Disposing it kills everything in it.</summary>
 public sealed partial class ContainerProcess : IAsyncDisposable
 {
     private readonly TaskCompletionSource<ContainerProcess> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,13 +18,27 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     private const int Unreaped = 0, ReapedByWatcher = 1, ReapedByCaller = 2;
 
     private readonly int _brokenCall;
+    private readonly Lock _reaperGate = new();
     private int _reaper;
-    private PidHandle? _process;
-    private Timer? _timer;
-    private long _startTimestamp;
-    private volatile bool _timedOut, _killed;
-    private ulong _mountNamespace;
+    private PidHandle? _process, _init;
+    private Deadline? _deadline;
+    private CpuTimeLimit? _cpuTime;
+    private long _startTimestamp, _endTimestamp;
+    private volatile bool _reaped;
+    private Killer _killer;
+    private HeldNamespace? _held;
     private ContainerUsage? _usage;
+    private ContainerStreams? _streams;
+
+    /// <summary>Who sent the first SIGKILL to the program's process while that had not ended.</summary>
+    private enum Killer
+    {
+        Nobody,
+        Deadline,
+        Output,
+        CpuTime,
+        Caller,
+    }
 
     internal ContainerProcess(LaunchPlan plan, int brokenCall)
     {
@@ -35,20 +50,20 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     /// <summary>The plan that it was started by.</summary>
     public LaunchPlan Plan { get; }
 
-    /// <summary>The id of its first process, as seen by this process.</summary>
+    /// <summary>The id of the program's process, as seen by this process.</summary>
     public int ProcessId => _process!.ProcessId;
 
-    /// <summary>Its first process.</summary>
+    /// <summary>The program's process. Inside it is process 2, or process 1 where the container has no init.</summary>
     public PidHandle Process => _process!;
 
     /// <summary>Writes to the program's standard input; null unless that is a pipe.</summary>
-    public Stream? StandardInput { get; private set; }
+    public Stream? StandardInput => _streams?.Input;
 
     /// <summary>Reads the program's standard output; null unless that is a pipe.</summary>
-    public Stream? StandardOutput { get; private set; }
+    public Stream? StandardOutput => _streams?.Output;
 
     /// <summary>Reads the program's standard error; null unless that is a pipe.</summary>
-    public Stream? StandardError { get; private set; }
+    public Stream? StandardError => _streams?.Error;
 
     /// <summary>The master side of the program's terminal; null unless it has one.</summary>
     public PseudoTerminal? Terminal { get; private set; }
@@ -56,13 +71,15 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     /// <summary>How long each step of the start took; empty unless that was asked for.</summary>
     public ImmutableArray<StepTime> StepTimes { get; private set; } = [];
 
-    internal LaunchRequest Request { get; }
+    internal ContainerLaunch Request { get; }
 
     internal Task<ContainerProcess> Started => _started.Task;
 
     /// <summary>Waits until the container has ended.</summary>
     /// <param name="cancellationToken">Ends the waiting; the container runs on.</param>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
+    /// <exception cref="LinuxException"><c>EMFILE</c>, <c>EAGAIN</c>: there is no descriptor or no thread to wait with. A later call tries
+    /// again.</exception>
     public Task<ContainerResult> WaitAsync(CancellationToken cancellationToken = default)
     {
         EnsureWatched();
@@ -73,9 +90,25 @@ public sealed partial class ContainerProcess : IAsyncDisposable
     public ContainerResult Wait()
     {
         // The first to wait does the reaping: the watcher for WaitAsync, this thread here.
-        if (Interlocked.CompareExchange(ref _reaper, ReapedByCaller, Unreaped) == Unreaped)
+        bool first;
+        lock (_reaperGate)
         {
-            ExitStatus status = WaitSyscalls.Reap(_process!.Descriptor, block: true) ?? default;
+            first = _reaper == Unreaped;
+            if (first)
+                _reaper = ReapedByCaller;
+        }
+
+        if (first)
+        {
+            ExitStatus status = WaitSyscalls.Reap(_process!, block: true) ?? default;
+            _reaped = true;
+            _endTimestamp = Stopwatch.GetTimestamp();
+            if (_init is not null)
+            {
+                _init.TrySendSignal(9);
+                WaitSyscalls.Reap(_init, block: true);
+            }
+
             if (Plan.Slots.OwnsPid && Cgroup is null && _connection is null)
                 Complete(status);
             else
@@ -85,9 +118,9 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         return _ended.Task.GetAwaiter().GetResult();
     }
 
-    /// <summary>Sends a signal to the first process, by its pidfd. A signal to a process that has ended is dropped.</summary>
-    /// <remarks>Process 1 of a PID namespace ignores signals that it has no handler for, SIGKILL and SIGSTOP from outside excepted;
-    /// with an init, they reach the program.</remarks>
+    /// <summary>Sends a signal to the program's process, by its pidfd. A signal to a process that has ended is dropped.</summary>
+    /// <remarks>A program that is process 1 ignores signals that it has no handler for,
+    /// SIGKILL and SIGSTOP from outside excepted.</remarks>
     /// <param name="signal">The signal's number, 0 to 64.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: the process changed to a user that this one may not signal.</exception>
     public void Kill(int signal = 9)
@@ -95,16 +128,23 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(signal);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(signal, 64);
         var result = _process!.TrySendSignal(signal);
-        if (result.Errno is not (Errno.ESRCH or Errno.EBADF))
+        if (result.Errno != Errno.ESRCH)
             result.ThrowIfError("send a signal to", "the container", "pidfd_send_signal(2)");
     }
 
     /// <summary>Kills everything in the container, and waits until it is gone.</summary>
     public async Task<ContainerResult> KillAllAsync()
     {
-        _killed = !_ended.Task.IsCompleted;
-        KillEverything();
-        EnsureWatched();
+        KillEverything(Killer.Caller);
+        try
+        {
+            EnsureWatched();
+        }
+        catch (LinuxException)
+        {
+            return Wait(); // no descriptor or no thread for the watcher; what was killed ends soon
+        }
+
         return await _ended.Task.ConfigureAwait(false);
     }
 
@@ -114,99 +154,190 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         if (_process is null || _process.IsClosed)
             return;
         await KillAllAsync().ConfigureAwait(false);
-        if (_timer is not null)
-            await _timer.DisposeAsync().ConfigureAwait(false);
+        _deadline?.Dispose();
         CloseStreams();
+        _init?.Dispose();
         _process.Dispose();
     }
 
-    internal async Task<ContainerProcess> StartedOrCancelled(CancellationToken cancellationToken)
-    {
-        ContainerProcess process = await Started.ConfigureAwait(false);
-        if (!cancellationToken.IsCancellationRequested)
-            return process;
-        await process.DisposeAsync().ConfigureAwait(false);
-        throw new OperationCanceledException(cancellationToken);
-    }
-
-    private void KillEverything()
+    private void KillEverything(Killer killer)
     {
         if (_process!.IsClosed)
             return;
         // Process 1 takes its PID namespace with it, and ends after all in it have ended.
-        _process.TrySendSignal(9);
-        if (!Plan.Slots.OwnsPid && !TryKillCgroup())
-            ProcessScan.KillAllIn(_mountNamespace);
+        KillProgram(killer);
+        _init?.TrySendSignal(9);
+        if (Plan.Slots.OwnsPid)
+            LetDie();
+        else
+            KillOthers();
     }
 
-    private void OnTimeout(object? state)
+    private void KillProgram(Killer killer)
     {
-        if (_ended.Task.IsCompleted)
+        // A zombie takes a signal as well, and nobody has killed it by that.
+        if (_reaped || _process!.HasExited)
             return;
-        _timedOut = true;
-        KillEverything();
+        Interlocked.CompareExchange(ref _killer, killer, Killer.Nobody); // first: the end may come before the next line
+        _process.TrySendSignal(9);
     }
 
-    /// <summary>Called by whoever reaped it.</summary>
+    /// <summary>On the watcher's thread, which must not be blocked by what killing takes.</summary>
+    private void OnTimeout()
+    {
+        if (_reaped)
+            return;
+        KillProgram(Killer.Deadline); // mostly that is all of it
+        BlockingWork.Cleanup.Post(() =>
+        {
+            Started.GetAwaiter().GetResult();
+            KillEverything(Killer.Deadline);
+        });
+    }
+
+    /// <summary>For too much output, or since the caller's streams fail. Not where they are copied, which is on the watcher's
+    /// thread.</summary>
+    private void KillForStreams(bool exceeded) => BlockingWork.Cleanup.Post(() =>
+    {
+        Started.GetAwaiter().GetResult();
+        KillEverything(exceeded ? Killer.Output : Killer.Caller);
+    });
+
+    /// <summary>Called by whoever reaped the program's process: what else is in the container ends now, and its init last of all.</summary>
     private void OnEnded(ExitStatus status)
+    {
+        _reaped = true;
+        _endTimestamp = Stopwatch.GetTimestamp();
+        if (_init is null)
+        {
+            OnGone(status);
+            return;
+        }
+
+        _init.TrySendSignal(9);
+        try
+        {
+            ExitWatcher.Watch(_init, _ => OnGone(status));
+        }
+        catch (LinuxException)
+        {
+            BlockingWork.Cleanup.Post(() =>
+            {
+                WaitSyscalls.Reap(_init, block: true);
+                OnGone(status);
+            });
+        }
+    }
+
+    private void OnGone(ExitStatus status)
     {
         if (Plan.Slots.OwnsPid && Cgroup is null && _notifier is null && _connection is null)
             Complete(status);
         else
-            ThreadPool.QueueUserWorkItem(static ended => ended.Container.CompleteAfterCleanup(ended.Status), (Container: this, Status: status), preferLocal: false);
+            BlockingWork.Cleanup.Post(() => CompleteAfterCleanup(status));
     }
 
     // Not on the watcher's thread, which serves all containers.
     private void CompleteAfterCleanup(ExitStatus status)
     {
         if (!Plan.Slots.OwnsPid)
-        {
-            TryKillCgroup();
-            ProcessScan.KillAllIn(_mountNamespace);
-        }
-
-        ReleaseNetwork();
-        _usage = RemoveCgroup();
+            Attempt(KillOthers);
+        Attempt(ReleaseHeld);
+        Attempt(ReleaseNetwork);
+        Attempt(() => _usage = RemoveCgroup());
         Complete(status);
     }
 
-    private void Complete(ExitStatus status) =>
-        _ended.TrySetResult(new ContainerResult(status, _timedOut, _killed && !_timedOut, Stopwatch.GetElapsedTime(_startTimestamp)) { Usage = _usage, Denials = EndListening() });
+    private static void Attempt(Action cleanUp)
+    {
+        try
+        {
+            cleanUp();
+        }
+#pragma warning disable CA1031 // Out of descriptors or memory: what could not be removed is so later; who waits must learn of the end.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private void Complete(ExitStatus status)
+    {
+        _deadline?.Dispose();
+        _cpuTime?.Dispose();
+        // A program may end by itself between the signal's sending and its taking.
+        Killer killer = status.Signal == 9 || !status.IsKnown ? _killer : Killer.Nobody;
+        TimeSpan duration = Stopwatch.GetElapsedTime(_startTimestamp, _endTimestamp);
+        var result = new ContainerResult(status, killer == Killer.Deadline, killer == Killer.Caller, duration)
+        {
+            Usage = _usage,
+            Denials = EndListening(),
+            CpuTimeExceeded = killer == Killer.CpuTime,
+        };
+        if (_streams is null)
+            _ended.TrySetResult(result);
+        else
+            FinishStreams(_streams, result);
+    }
 
     private void EnsureWatched()
     {
-        if (Interlocked.CompareExchange(ref _reaper, ReapedByWatcher, Unreaped) == Unreaped)
+        lock (_reaperGate)
+        {
+            if (_reaper != Unreaped)
+                return;
             ExitWatcher.Watch(_process!, OnEnded);
+            // Only now: where it cannot be watched, the next to wait tries again.
+            _reaper = ReapedByWatcher;
+        }
     }
 
     private void CloseStreams()
     {
-        StandardInput?.Dispose();
-        StandardOutput?.Dispose();
-        StandardError?.Dispose();
+        _streams?.Dispose();
         Terminal?.Dispose();
     }
 
     private void OnStarted(PidHandle process, ProgramMemory memory, TimeSpan begin, string cgroupName)
     {
         _process = process;
-        Cgroup = Plan.Slots.Cgroup?.Adopt(memory, cgroupName);
         _startTimestamp = Stopwatch.GetTimestamp();
         if (Plan.Spec.TimeSteps)
             StepTimes = Plan.Lowered.ReadTimes(memory, begin, ContainerLaunch.Now);
-        Slot?[] pipes = Plan.Slots.Streams.Pipes;
-        StandardInput = Open(pipes[0], memory, FileAccess.Write);
-        StandardOutput = Open(pipes[1], memory, FileAccess.Read);
-        StandardError = Open(pipes[2], memory, FileAccess.Read);
-        if (Plan.Slots.TerminalSocket is { } socket)
-            Terminal = PseudoTerminal.Receive(memory.SlotValue(socket));
-        if (!Plan.Slots.OwnsPid)
-            _mountNamespace = ProcessScan.MountNamespaceOf(process.ProcessId);
-        if (Plan.Spec.Timeout is { } timeout)
-            _timer = new Timer(OnTimeout, null, timeout, System.Threading.Timeout.InfiniteTimeSpan);
+        try
+        {
+            if (Plan.Slots.Streams.HasPipes)
+                OpenStreams(memory);
+            if (Plan.Slots.TerminalSocket is { } socket)
+                Terminal = PseudoTerminal.Receive(Take(socket, memory));
+            if (Plan.Slots.HoldSocket is { } hold)
+                _held = HeldNamespace.Receive(Take(hold, memory));
+            _notifier?.AwaitListener();
+            if (Plan.Spec.Timeout is { } timeout)
+                _deadline = Deadline.After(timeout, OnTimeout);
+            if (Plan.Spec.CpuTimeMax is { } max)
+                LimitCpuTime(max);
+        }
+        catch
+        {
+            CloseStreams();
+            ReleaseHeld();
+            _deadline?.Dispose();
+            _cpuTime?.Dispose();
+            throw;
+        }
+
+        // Last: nothing that fails comes after it, for the undoing of a launch removes the control group by its slots.
+        Cgroup = Plan.Slots.Cgroup?.Adopt(memory, cgroupName);
         _started.TrySetResult(this);
     }
 
-    private static FileStream? Open(Slot? slot, ProgramMemory memory, FileAccess access) =>
-        slot is null ? null : new FileStream(new SafeFileHandle(memory.SlotValue(slot), ownsHandle: true), access, bufferSize: 0);
+    /// <summary>Takes a descriptor out of its slot: should the start fail after all, it is not closed twice.</summary>
+    private static LinuxHandle Take(Slot slot, ProgramMemory memory)
+    {
+        ref int descriptor = ref memory.SlotValue(slot);
+        var handle = new LinuxHandle(descriptor);
+        descriptor = -1;
+        return handle;
+    }
 }

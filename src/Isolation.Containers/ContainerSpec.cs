@@ -12,11 +12,13 @@ public sealed record ContainerSpec
     /// <summary>The root file system.</summary>
     public required Rootfs Rootfs { get; init; }
 
-    /// <summary>The program and its arguments. A program without a slash is searched for in the environment's <c>PATH</c>, inside the root.</summary>
+    /// <summary>The program and its arguments.
+    /// A program without a slash is searched for in the environment's <c>PATH</c>, inside the root.</summary>
     public required ImmutableArray<string> Command { get; init; }
 
     /// <summary>Environment variables. <c>PATH</c> and <c>HOME</c> are added where they are missing; nothing is inherited.</summary>
-    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
     /// <summary>The working directory inside the root.</summary>
     public string WorkingDirectory { get; init; } = "/";
@@ -46,7 +48,8 @@ public sealed record ContainerSpec
     public string? DomainName { get; init; }
 
     /// <summary>Kernel settings of the container's own namespaces, by their names with dots: <c>net.ipv4.ip_forward</c>.</summary>
-    public ImmutableSortedDictionary<string, string> Sysctls { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, string> Sysctls { get; init; } =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
     /// <summary>Whether set-user-ID programs and file capabilities are without effect.</summary>
     public bool NoNewPrivileges { get; init; } = true;
@@ -72,7 +75,8 @@ public sealed record ContainerSpec
     /// <summary>Which namespaces are its own.</summary>
     public NamespaceSettings Namespaces { get; init; } = new();
 
-    /// <summary>Limits of its control group, in version 2's words; a host with version 1 gets them translated. A limit that the host cannot enforce is refused.</summary>
+    /// <summary>Limits of its control group, in version 2's words; a host with version 1 gets them translated.
+    /// A limit that the host cannot enforce is refused.</summary>
     public CgroupSettings Resources { get; init; } = CgroupSettings.None;
 
     /// <summary>Whether it has a control group of its own.</summary>
@@ -81,7 +85,8 @@ public sealed record ContainerSpec
     /// <summary>Whether the control group is given to the container's root, which may then divide it further; its limits stay.</summary>
     public bool DelegatesCgroup { get; init; }
 
-    /// <summary>Which devices may be used; null for docker's list, and those of <see cref="DeviceMount"/>s. Enforced where the control group may have device rules.</summary>
+    /// <summary>Which devices may be used; null for docker's list, and those of <see cref="DeviceMount"/>s.
+    /// Enforced where the control group may have device rules.</summary>
     public ImmutableArray<DeviceRule>? DeviceRules { get; init; }
 
     /// <summary>Rules for the devices that are mounted, by the numbers that they have on this host.</summary>
@@ -102,20 +107,34 @@ public sealed record ContainerSpec
     /// <summary>Standard error.</summary>
     public Stdio StandardError { get; init; } = Stdio.Inherit;
 
-    /// <summary>Whether the standard streams are a pseudo-terminal of the container's own, which is then its controlling terminal.</summary>
+    /// <summary>How much it may write to both together; null for no limit. Then everything in it is killed.</summary>
+    public ByteSize? OutputMax { get; init; }
+
+    /// <summary>Whether an output that does not pass through this process is left out of <see cref="OutputMax"/>, and no fault.</summary>
+    internal bool CountsSomeOutput { get; init; }
+
+    /// <summary>Whether the standard streams are a pseudo-terminal of the container's own,
+    /// which is then its controlling terminal.</summary>
     public bool Terminal { get; init; }
 
     /// <summary>Further descriptors; every other one is closed.</summary>
     public ImmutableArray<PassedDescriptor> Descriptors { get; init; } = [];
 
-    /// <summary>Whether a tiny init is process 1, which forwards signals, reaps orphans, and which the program cannot change.</summary>
-    public bool Init { get; init; }
+    /// <summary>Whether an init is process 1, which reaps orphans and which the program cannot reach; the program is process 2 then, and
+    /// signals have the effect on it that they have outside. False: the program is process 1, which ignores every signal that it has no
+    /// handler for, and has to reap orphans itself. Null: an init, unless the program is one by its name (systemd, tini, s6-svscan, ...),
+    /// the container has no PID namespace of its own, or a form of launch was chosen that has room for one process only.</summary>
+    public bool? Init { get; init; }
 
     /// <summary>Whether the kernel kills the container when this process ends, however it ends.</summary>
     public bool DieWithParent { get; init; } = true;
 
     /// <summary>How long it may run, from the start; null for no limit. Then everything in it is killed.</summary>
     public TimeSpan? Timeout { get; init; }
+
+    /// <summary>How much CPU time all of its processes may use together; null for no limit. Then everything in it is killed. Needs a
+    /// control group of its own.</summary>
+    public TimeSpan? CpuTimeMax { get; init; }
 
     /// <summary>Network namespaces made in advance, of which the container gets one; null makes one for it.</summary>
     public NetworkNamespacePool? NetworkPool { get; init; }
@@ -126,13 +145,39 @@ public sealed record ContainerSpec
     /// <summary>Whether each step of the launch is timed.</summary>
     public bool TimeSteps { get; init; }
 
-    /// <summary>Makes the plan of a launch on a host: what will happen, on both sides, in order. Pure: starts and opens nothing.</summary>
+    /// <summary>Makes the plan of a launch on a host: what will happen, on both sides, in order. Pure but for the numbers of mounted
+    /// devices, which are asked of the facts; starts nothing.</summary>
     /// <param name="facts">What is known of the host; <see cref="HostFacts.Current"/> for this one.</param>
     /// <param name="user">Whom names resolve to; needed where <see cref="User"/> or <see cref="AdditionalGroups"/> has names.</param>
-    /// <exception cref="SpecException">The spec cannot be carried out.</exception>
+    /// <exception cref="SpecException">The spec has faults: all of them at once. Or it cannot be carried out on that host.</exception>
     /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
-    public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null) =>
-        new LaunchPlanner(this, facts ?? throw new ArgumentNullException(nameof(facts)), user ?? UserFiles.ResolveNumbers(this)).Plan();
+    public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null)
+    {
+        ArgumentNullException.ThrowIfNull(facts);
+        Validate();
+        return PlanValid(facts, user ?? UserFiles.ResolveNumbers(this), ImmutableDictionary<string, string>.Empty);
+    }
+
+    /// <summary>Checks everything that needs no host.</summary>
+    /// <exception cref="SpecException">The spec has faults: all of them at once.</exception>
+    internal void Validate()
+    {
+        IReadOnlyList<SpecFault> faults = SpecValidator.Check(this);
+        if (faults.Count > 0)
+            throw new SpecException(faults);
+    }
+
+    /// <summary>Plans a spec that was validated. A device that is mounted is meant to be used;
+    /// one that is missing is told by the launch, with its step.</summary>
+    /// <param name="facts">What is known of the host.</param>
+    /// <param name="user">Whom names resolve to.</param>
+    /// <param name="danglingLinks">Where paths of the root lead that go through a link to something missing.</param>
+    internal LaunchPlan PlanValid(HostFacts facts, ResolvedUser user, ImmutableDictionary<string, string> danglingLinks)
+    {
+        ContainerSpec spec = this with
+        { MountedDevices = [.. Mounts.OfType<DeviceMount>().Select(d => facts.FindDevice(d.Source)).OfType<DeviceRule>()] };
+        return new LaunchPlanner(spec, facts, user, danglingLinks).Plan();
+    }
 
     /// <summary>The spec as JSON.</summary>
     public override string ToString() => SpecJson.Write(this);

@@ -18,6 +18,16 @@ public enum ContainerLimits
 
     /// <summary>It had as many processes and threads as it may, and the kernel refused it more.</summary>
     Pids = 4,
+
+    /// <summary>It wrote more to its standard streams than it may, and was killed.</summary>
+    Output = 8,
+
+    /// <summary>Its processes used as much CPU time together as they may, and were killed; or the program was ended by SIGXCPU, for its
+    /// own limit RLIMIT_CPU.</summary>
+    CpuTime = 16,
+
+    /// <summary>The program was ended by SIGXFSZ: it wrote to a file behind the limit RLIMIT_FSIZE.</summary>
+    FileSize = 32,
 }
 
 /// <summary>What all processes of a container used, by its control group. What the host does not measure is 0.</summary>
@@ -54,7 +64,7 @@ public sealed record ContainerUsage
 
     internal static ContainerUsage Read(Cgroup cgroup)
     {
-        using CgroupStats stats = cgroup.OpenStats();
+        using CgroupStats stats = cgroup.OpenKnownStats();
         MemoryStats? memory = stats.Memory;
         ContainerLimits limits = memory is { OomKills: > 0, LimitHits: > 0 } ? ContainerLimits.Memory : ContainerLimits.None;
         return new ContainerUsage

@@ -16,14 +16,15 @@ public sealed record HostRootEntry(string Name, string? LinkTarget, bool HasMoun
             string[] mountPoints = [.. MountInfo.Read().Select(m => m.MountPoint)];
             return
             [
-                .. new DirectoryInfo("/").EnumerateFileSystemInfos().Where(e => e is DirectoryInfo || e.LinkTarget is not null).OrderBy(e => e.Name, StringComparer.Ordinal)
+                .. new DirectoryInfo("/").EnumerateFileSystemInfos().Where(e => e is DirectoryInfo || e.LinkTarget is not null)
+                    .OrderBy(e => e.Name, StringComparer.Ordinal)
                     .Select(e => new HostRootEntry(e.Name, e.LinkTarget,
                         mountPoints.Any(m => m == "/" + e.Name || m.StartsWith($"/{e.Name}/", StringComparison.Ordinal)))),
             ];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        catch (IOException e)
         {
-            return [];
+            throw LinuxException.Of("read", "\"/\"", e);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Isolation.Linux;
+using Isolation.Linux.Events;
 using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
 using Isolation.Net;
@@ -16,6 +17,9 @@ public sealed class NetworkNamespacePool : IDisposable
     private readonly LinuxThread _thread = new("isolation net pool");
     private readonly int _size;
     private volatile bool _disposed;
+
+    /// <summary>From a failure to the next attempt.</summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Starts to fill a pool, and waits for the first namespace, so that a refusal is seen here.</summary>
     /// <param name="size">How many are kept ready, at least 1.</param>
@@ -35,7 +39,18 @@ public sealed class NetworkNamespacePool : IDisposable
             throw;
         }
 
-        new Thread(Fill) { IsBackground = true, Name = "isolation net pool filler" }.Start();
+        try
+        {
+            OwnThread.Start("isolation net pool filler", Fill);
+        }
+        catch
+        {
+            _ready.TryDequeue(out Namespace? made);
+            made?.Dispose();
+            _thread.Dispose();
+            _wanted.Dispose();
+            throw;
+        }
     }
 
     /// <summary>How many are ready.</summary>
@@ -63,16 +78,18 @@ public sealed class NetworkNamespacePool : IDisposable
     // Each unshare leaves the namespace before, which the handle keeps alive.
     private static Namespace Make()
     {
-        RawSyscall.Invoke(Syscall.unshare, (nuint)(uint)NamespaceKinds.Net).ThrowIfError("make", "a network namespace for the pool", "unshare(2)");
+        RawSyscall.Invoke(Syscall.unshare, (nuint)(uint)NamespaceKinds.Net)
+            .ThrowIfError("make", "a network namespace for the pool", "unshare(2)");
         Loopback.SetUp();
+        UnprivilegedNetwork.SetForCurrentThread(HostFacts.Current.OwnGroupIds);
         return Namespace.OpenCurrent(NamespaceKinds.Net);
     }
 
     private void Fill()
     {
-        try
+        while (!_disposed)
         {
-            while (!_disposed)
+            try
             {
                 // Refilled when it is half empty, so that most starts have the kernel's network locks to themselves.
                 while (!_disposed && _ready.Count < _size)
@@ -80,10 +97,12 @@ public sealed class NetworkNamespacePool : IDisposable
                 while (!_disposed && _ready.Count > _size / 2)
                     _wanted.Wait();
             }
-        }
-        catch (LinuxException)
-        {
-            // A limit was reached. Take makes its own from now on, and tells its caller what is wrong.
+#pragma warning disable CA1031 // A limit was reached, or memory is short. Take makes its own meanwhile, and tells its caller what is wrong.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                _wanted.Wait(s_pause);
+            }
         }
 
         while (_disposed && _ready.TryDequeue(out Namespace? unused))

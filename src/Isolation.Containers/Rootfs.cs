@@ -7,11 +7,12 @@ public abstract record Rootfs
 {
     /// <summary>A directory of the host.</summary>
     /// <param name="path">An absolute path.</param>
-    public static Rootfs Directory(string path) => new DirectoryRootfs(path);
+    public static Rootfs Directory(string path) => new DirectoryRootfs(path ?? throw new ArgumentNullException(nameof(path)));
 
     /// <summary>Directories of the host laid over each other, with changes kept in memory and thrown away.</summary>
     /// <param name="lowerDirectories">Absolute paths, the topmost first.</param>
-    public static Rootfs Overlay(params IEnumerable<string> lowerDirectories) => new OverlayRootfs([.. lowerDirectories]);
+    public static Rootfs Overlay(params IEnumerable<string> lowerDirectories) =>
+        new OverlayRootfs([.. lowerDirectories ?? throw new ArgumentNullException(nameof(lowerDirectories))]);
 
     /// <summary>The host's own root, with changes kept in memory and thrown away.</summary>
     public static Rootfs Host { get; } = new HostRootfs();
@@ -22,7 +23,8 @@ public abstract record Rootfs
 
 /// <summary>The host's own root, with changes kept in memory and thrown away: nothing is ever written to the host.</summary>
 /// <remarks>One overlay over <c>/</c>, without the file systems that are mounted below it. In a user namespace the kernel refuses that, so
-/// there the root is a tmpfs with an overlay for each directory of the host's root; a directory with mounts below it is seen read-only.</remarks>
+/// there the root is a tmpfs with an overlay for each directory of the host's root;
+/// a directory with mounts below it is seen read-only.</remarks>
 public sealed record HostRootfs : Rootfs
 {
     internal override ImmutableArray<string> Layers => ["/"];
@@ -52,7 +54,8 @@ public sealed record OverlayRootfs(ImmutableArray<string> LowerDirectories) : Ro
     internal override ImmutableArray<string> Layers => UpperDirectory is null ? LowerDirectories : [UpperDirectory, .. LowerDirectories];
 
     /// <inheritdoc/>
-    public bool Equals(OverlayRootfs? other) => other is not null && LowerDirectories.AsSpan().SequenceEqual(other.LowerDirectories.AsSpan())
+    public bool Equals(OverlayRootfs? other) => other is not null
+        && LowerDirectories.AsSpan().SequenceEqual(other.LowerDirectories.AsSpan())
         && UpperDirectory == other.UpperDirectory && WorkDirectory == other.WorkDirectory;
 
     /// <inheritdoc/>

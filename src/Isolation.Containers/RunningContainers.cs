@@ -1,30 +1,63 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Isolation.Cgroups;
 using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>The containers of this host that have a control group where this process's would be: found by name, whoever started them.</summary>
+/// <summary>The containers of this host that have a control group: found by name, whoever started them and from whichever control group,
+/// except in control groups that were given to another user.</summary>
 public static class RunningContainers
 {
     /// <summary>Their names: given, or made up. A control group that was left without processes is none of them.</summary>
     public static ImmutableArray<string> ReadNames()
     {
-        if (HostFacts.Current.Cgroups is { Obstacle: not null })
-            return [];
-        using Cgroup parent = CgroupParent.Open(HostFacts.Current.Cgroups);
-        return [.. parent.ReadChildNames().Where(n => n.StartsWith(CgroupName.Prefix, StringComparison.Ordinal) && n != CgroupFacts.OwnLeaf && HasProcesses(n)).Select(n => n[CgroupName.Prefix.Length..])];
+        CgroupFacts facts = HostFacts.Current.Cgroups;
+        return facts.Obstacle is null ? Names(new CgroupParent(facts)) : [];
     }
 
-    /// <summary>Finds a process of a container, whose namespaces others may join: by the container's name, or the process's own number.</summary>
+    /// <summary>Opens a process of a container, whose namespaces others may join:
+    /// by the container's name, or the process's own number.</summary>
+    /// <returns>The process, held: it is never another one that gets its number later. The caller closes it.</returns>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such container. <c>ESRCH</c>: nothing runs in it.</exception>
-    public static int FindProcess(string nameOrProcessId)
+    public static PidHandle OpenProcess(string nameOrProcessId)
     {
         ArgumentException.ThrowIfNullOrEmpty(nameOrProcessId);
-        if (int.TryParse(nameOrProcessId, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id) && id > 0)
-            return id;
+        if (int.TryParse(nameOrProcessId, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0)
+            return PidHandle.Open(id);
         using Cgroup cgroup = Open(nameOrProcessId);
-        return cgroup.ReadProcesses(recursive: true) is [var first, ..] ? first : throw new LinuxException("find", $"a process of container \"{nameOrProcessId}\"", "read(2)", Errno.ESRCH);
+        return OpenProcess(cgroup)
+            ?? throw new LinuxException("find", $"a process of container \"{nameOrProcessId}\"", "read(2)", Errno.ESRCH);
+    }
+
+    /// <summary>Opens a process of a control group: one whose namespaces can be looked at, where there is one;
+    /// null where nothing runs in it.</summary>
+    internal static PidHandle? OpenProcess(Cgroup cgroup)
+    {
+        PidHandle? other = null;
+        foreach (int id in cgroup.ReadProcesses(recursive: true).Where(id => id != 0))
+        {
+            PidHandle? process = PidHandle.TryOpen(id);
+            // The number is read again: it may have become another process's before that was opened.
+            if (process is null || !cgroup.ReadProcesses(recursive: true).Contains(id) || process.HasExited)
+            {
+                process?.Dispose();
+                continue;
+            }
+
+            if (new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/ns/net")).LinkTarget is not null)
+            {
+                other?.Dispose();
+                return process;
+            }
+
+            if (other is null)
+                other = process;
+            else
+                process.Dispose();
+        }
+
+        return other;
     }
 
     /// <summary>Opens the control group of one: its statistics, limits, processes. Freezing it pauses the container.</summary>
@@ -34,29 +67,47 @@ public static class RunningContainers
     public static Cgroup Open(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (HostFacts.Current.Cgroups.Obstacle is { } obstacle)
-            throw new KernelFeatureException("containers with control groups", obstacle, HostFacts.Current.Cgroups.Remedy);
+        CgroupFacts facts = HostFacts.Current.Cgroups;
+        if (facts.Obstacle is { } obstacle)
+            throw new KernelFeatureException("containers with control groups", obstacle, facts.Remedy);
+        var parent = new CgroupParent(facts);
         try
         {
-            return CgroupParent.OpenChild(HostFacts.Current.Cgroups, CgroupName.Prefix + name);
+            return parent.OpenChild(CgroupName.Prefix + name);
         }
         catch (LinuxException e) when (e.Errno == Errno.ENOENT)
         {
-            ImmutableArray<string> names = ReadNames();
-            throw new LinuxException("find", $"container \"{name}\"", e.Call, e.Errno, hint: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
+            ImmutableArray<string> names = Names(parent);
+            throw new LinuxException("find", $"container \"{name}\"", e.Call, e.Errno,
+                hint: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
         }
     }
 
-    private static bool HasProcesses(string name)
+    /// <summary>Opens the control groups of several, by name, with one look at the host. One that ends meanwhile, or whose name two have,
+    /// is left out. The caller closes each.</summary>
+    /// <param name="isWanted">Which; null for all.</param>
+    public static ImmutableSortedDictionary<string, Cgroup> OpenAll(Func<string, bool>? isWanted = null)
     {
-        try
+        var open = ImmutableSortedDictionary.CreateBuilder<string, Cgroup>(StringComparer.Ordinal);
+        CgroupFacts facts = HostFacts.Current.Cgroups;
+        if (facts.Obstacle is not null)
+            return open.ToImmutable();
+        var parent = new CgroupParent(facts);
+        foreach (string name in Names(parent).Where(n => isWanted?.Invoke(n) != false))
         {
-            using Cgroup cgroup = CgroupParent.OpenChild(HostFacts.Current.Cgroups, name);
-            return !cgroup.ReadProcesses(recursive: true).IsEmpty;
+            try
+            {
+                open[name] = parent.OpenChild(CgroupName.Prefix + name);
+            }
+            catch (LinuxException e) when (e.Errno is Errno.ENOENT or Errno.ENOTUNIQ)
+            {
+                // as told above
+            }
         }
-        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
-        {
-            return false; // it ended meanwhile
-        }
+
+        return open.ToImmutable();
     }
+
+    private static ImmutableArray<string> Names(CgroupParent parent) =>
+        [.. parent.ReadNames().Select(n => n[CgroupName.Prefix.Length..])];
 }

@@ -2,10 +2,12 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>What restricts a container's program beside capabilities and no_new_privs, and how it is scheduled. Immutable; the defaults are the safe ones.</summary>
+/// <summary>What restricts a container's program beside capabilities and no_new_privs, and how it is scheduled. Immutable;
+/// the defaults are the safe ones.</summary>
 public sealed record SecuritySettings
 {
-    /// <summary>The seccomp filter; null for <see cref="SeccompFilter.DefaultFor"/> the container's capabilities, unless <see cref="SeccompUnconfined"/>. Loaded last, directly before the program.</summary>
+    /// <summary>The seccomp filter; null for <see cref="SeccompFilter.DefaultFor"/> the container's capabilities,
+    /// unless <see cref="SeccompUnconfined"/>. Loaded last, directly before the program.</summary>
     public SeccompFilter? Seccomp { get; init; }
 
     /// <summary>Whether no filter is loaded.</summary>
@@ -14,8 +16,8 @@ public sealed record SecuritySettings
     /// <summary>Answers the calls for which the filter has <see cref="SeccompAction.UserNotify"/>; null refuses them.</summary>
     public SeccompHandler? SeccompHandler { get; init; }
 
-    /// <summary>Whether calls that the filter refuses are told in the result, with their arguments. Each then waits for this process, which refuses it; without this process it fails with <c>ENOSYS</c>.
-    /// The program itself cannot have a listener then.</summary>
+    /// <summary>Whether calls that the filter refuses are told in the result, with their arguments. Each then waits for this process, which
+    /// refuses it; without this process it fails with <c>ENOSYS</c>. The program itself cannot have a listener then.</summary>
     public bool ReportDenials { get; init; }
 
     /// <summary>The Landlock ruleset, with paths as the container sees them; null for none.</summary>
@@ -27,13 +29,15 @@ public sealed record SecuritySettings
     /// <summary>The SELinux context of the program; null lets the policy choose. Needs a /proc mount.</summary>
     public SELinuxContext? SELinuxContext { get; init; }
 
-    /// <summary>The SELinux context of the file systems that are made for the container: tmpfs, /dev, pseudo-terminals, the root's overlay. Null lets the policy choose.</summary>
+    /// <summary>The SELinux context of the file systems that are made for the container: tmpfs, /dev, pseudo-terminals,
+    /// the root's overlay. Null lets the policy choose.</summary>
     public SELinuxContext? SELinuxMountContext { get; init; }
 
     /// <summary>Whether the program gets a session keyring of its own, since keys know no namespaces.</summary>
     public bool NewSessionKeyring { get; init; } = true;
 
-    /// <summary>Whether memory that is or was writable cannot be made executable. Programs that compile just in time do not run then. Since Linux 6.3.</summary>
+    /// <summary>Whether memory that is or was writable cannot be made executable.
+    /// Programs that compile just in time do not run then. Since Linux 6.3.</summary>
     public bool DenyWriteExecute { get; init; }
 
     /// <summary>The execution domain; null leaves that of this process.</summary>

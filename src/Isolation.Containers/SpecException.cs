@@ -21,7 +21,8 @@ public sealed class SpecException : Exception
     }
 
     private SpecException(ImmutableArray<SpecFault> faults)
-        : base(faults.Length == 1 ? $"The container cannot be built: {faults[0]}." : $"The container cannot be built:\n  {string.Join("\n  ", faults)}") =>
+        : base(faults.Length == 1 ? $"The container cannot be built: {faults[0].ToString().TrimEnd('.')}."
+            : $"The container cannot be built:\n  {string.Join("\n  ", faults)}") =>
         Faults = faults;
 
     /// <summary>The faults, in the order of the spec.</summary>

@@ -8,7 +8,8 @@ namespace Isolation.Containers;
 /// <summary>Prints a spec as JSON, for reading, comparing and bug reports.</summary>
 internal static class SpecJson
 {
-    private static readonly JsonWriterOptions s_options = new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions s_options = new()
+    { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     internal static string Write(ContainerSpec spec)
     {
@@ -24,9 +25,12 @@ internal static class SpecJson
             WriteStrings(json, "maskedPaths", spec.MaskedPaths);
             WriteStrings(json, "readOnlyPaths", spec.ReadOnlyPaths);
             WriteMap(json, "sysctl", spec.Sysctls);
-            json.WriteBoolean("init", spec.Init);
+            if (spec.Init is { } init)
+                json.WriteBoolean("init", init);
             json.WriteBoolean("dieWithParent", spec.DieWithParent);
             WriteOptional(json, "timeout", spec.Timeout?.ToString("c"));
+            WriteOptional(json, "cpuTimeMax", spec.CpuTimeMax?.ToString("c"));
+            WriteOptional(json, "outputMax", spec.OutputMax?.ToString());
             WriteOptional(json, "form", spec.Form?.ToString());
             json.WriteEndObject();
         }
@@ -76,7 +80,8 @@ internal static class SpecJson
         json.WriteString("stdin", Stream(spec.StandardInput));
         json.WriteString("stdout", Stream(spec.StandardOutput));
         json.WriteString("stderr", Stream(spec.StandardError));
-        WriteStrings(json, "descriptors", spec.Descriptors.Select(d => d.Target.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        WriteStrings(json, "descriptors",
+            spec.Descriptors.Select(d => d.Target.ToString(System.Globalization.CultureInfo.InvariantCulture)));
         json.WriteEndObject();
     }
 
@@ -121,6 +126,7 @@ internal static class SpecJson
         WriteStrings(json, "ports", settings.Ports.Select(p => p.ToString()));
         WriteStrings(json, "nameServers", settings.NameServers.Select(s => s.ToString()));
         WriteStrings(json, "search", settings.SearchDomains);
+        WriteStrings(json, "resolverOptions", settings.ResolverOptions);
         WriteStrings(json, "hosts", settings.Hosts.Select(h => h.ToString()));
         WriteOptional(json, "egress", settings.Egress?.ToString());
         WriteOptional(json, "egressRate", settings.RateLimit?.Egress?.ToString());
@@ -135,7 +141,13 @@ internal static class SpecJson
         {
             json.WriteStartObject();
             json.WriteString("type", mount.TypeName);
-            WriteOptional(json, "source", mount switch { BindMount b => b.Source, DeviceMount d => d.Source, OverlayMount o => string.Join(':', o.LowerDirectories), _ => null });
+            WriteOptional(json, "source", mount switch
+            {
+                BindMount b => b.Source,
+                DeviceMount d => d.Source,
+                OverlayMount o => string.Join(':', o.LowerDirectories),
+                _ => null
+            });
             json.WriteString("destination", mount.Destination);
             json.WriteString("flags", mount.Flags.ToString());
             json.WriteEndObject();
@@ -150,6 +162,9 @@ internal static class SpecJson
         PipeStdio => "pipe",
         FileStdio file => (file.Append ? "append to " : "file ") + file.Path,
         HandleStdio => "descriptor",
+        ContentStdio content => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{content.Content.Length} bytes"),
+        SourceStdio or SinkStdio => "stream",
+        WriterStdio => "writer",
         _ => "inherit",
     };
 

@@ -28,7 +28,7 @@ public readonly record struct ByteSize : IComparable<ByteSize>
     public bool IsMax { get; }
 
     /// <summary>A number of kibibytes.</summary>
-    public static ByteSize FromKibibytes(long count) => new(checked(count << 10));
+    public static ByteSize FromKibibytes(long count) => new(checked(count * (1L << 10)));
 
     /// <summary>A number of mebibytes.</summary>
     public static ByteSize FromMebibytes(long count) => new(checked(count * (1L << 20)));
@@ -39,7 +39,8 @@ public readonly record struct ByteSize : IComparable<ByteSize>
     /// <summary>A number of bytes.</summary>
     public static implicit operator ByteSize(long bytes) => new(bytes);
 
-    /// <summary>Reads a number with an optional unit, as docker does: <c>512</c>, <c>64m</c>, <c>1.5GiB</c>, <c>max</c>. Units are powers of 1024.</summary>
+    /// <summary>Reads a number with an optional unit, as docker does: <c>512</c>, <c>64m</c>, <c>1.5GiB</c>,
+    /// <c>max</c>. Units are powers of 1024.</summary>
     /// <exception cref="FormatException">The text is no such size, or too large.</exception>
     public static ByteSize Parse(string text)
     {

@@ -11,7 +11,8 @@ internal readonly struct CString
     internal CString(string text)
     {
         if (text.Contains('\0', StringComparison.Ordinal))
-            throw new ArgumentException($"\"{text.Replace("\0", "\\0", StringComparison.Ordinal)}\" contains a NUL character.", nameof(text));
+            throw new ArgumentException($"\"{text.Replace("\0", "\\0", StringComparison.Ordinal)}\" contains a NUL character.",
+                nameof(text));
         Text = text;
         _bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
         Encoding.UTF8.GetBytes(text, _bytes);

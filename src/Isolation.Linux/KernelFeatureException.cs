@@ -35,6 +35,6 @@ public class KernelFeatureException : Exception
     private static string Compose(string feature, string reason, string? remedy, KernelVersion? since)
     {
         string needs = since is { } v ? $" It needs Linux {v}; this is {KernelVersion.Running}." : "";
-        return $"This host cannot provide {feature}: {reason}.{needs}{(remedy is null ? "" : " " + remedy)}";
+        return $"This host cannot provide {feature}: {reason.TrimEnd('.')}.{needs}{LinuxException.Sentence(remedy)}";
     }
 }

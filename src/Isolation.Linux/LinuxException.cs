@@ -1,7 +1,8 @@
 namespace Isolation.Linux;
 
 /// <summary>The kernel refused a call. Carries what was attempted, on what, by which call, and the <see cref="Linux.Errno"/>.</summary>
-/// <remarks>The text is <c>Cannot ACTION SUBJECT: CALL failed with ERRNO (MEANING)[ at launch step N of M, in the child].[ HINT]</c>.</remarks>
+/// <remarks>The text is
+/// <c>Cannot ACTION SUBJECT: CALL failed with ERRNO (MEANING)[ at launch step N of M, in the child].[ HINT]</c>.</remarks>
 public class LinuxException : Exception
 {
     /// <summary>Initialises the exception from its facts; the message is composed from them.</summary>
@@ -40,11 +41,27 @@ public class LinuxException : Exception
     /// <summary>One sentence with the likely cause and the remedy; null where the error number says enough.</summary>
     public string? Hint { get; }
 
+    /// <summary>What the runtime's own calls of the file system have refused, told as this library's calls tell it.</summary>
+    internal static LinuxException Of(string action, string subject, Exception e, string? hint = null)
+    {
+        Errno errno = e switch
+        {
+            FileNotFoundException or DirectoryNotFoundException => Errno.ENOENT,
+            UnauthorizedAccessException => Errno.EACCES,
+            // The runtime keeps the number in the low half.
+            _ => (Errno)(e.HResult & 0xffff) is var number and > Errno.None and < (Errno)200 ? number : Errno.EIO,
+        };
+        return new LinuxException(action, subject, "openat(2)", errno, hint: hint);
+    }
+
+    /// <summary>A blank, and a hint that ends with one full stop; empty where there is none.</summary>
+    internal static string Sentence(string? hint) => string.IsNullOrWhiteSpace(hint) ? "" : $" {hint.Trim().TrimEnd('.')}.";
+
     private static string Compose(string action, string subject, string call, Errno errno, StepPosition? step, string? hint)
     {
         string what = subject.Length == 0 ? action : $"{action} {subject}";
         string reason = errno == Errno.None ? "gave an unexpected result" : $"failed with {errno.Name()} ({errno.Meaning()})";
         string where = step is { } s ? $" at {s}" : "";
-        return $"Cannot {what}: {call} {reason}{where}.{(hint is null ? "" : " " + hint)}";
+        return $"Cannot {what}: {call} {reason}{where}.{Sentence(hint)}";
     }
 }

@@ -13,8 +13,14 @@ public class LinuxHandle : SafeHandle
     /// <inheritdoc/>
     public override bool IsInvalid => handle < 0;
 
-    /// <summary>The number, for the calls of this library; -1 once closed.</summary>
-    internal int Descriptor => IsClosed ? -1 : (int)handle;
+    /// <summary>Gives up the descriptor: whoever asked closes it, and this handle is closed.</summary>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    internal int TakeDescriptor()
+    {
+        using Borrow lent = new(this);
+        SetHandleAsInvalid();
+        return lent.Number;
+    }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => !RawSyscall.Invoke(Syscall.close, (nuint)(nint)handle).IsError;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Isolation.Linux.Events;
 
 namespace Isolation.Linux;
 
@@ -12,10 +13,11 @@ public sealed class LinuxThread : IDisposable
 
     /// <summary>Starts the thread.</summary>
     /// <param name="name">A name for debuggers; the kernel shows the first 15 bytes.</param>
+    /// <exception cref="LinuxException"><c>EAGAIN</c>: a limit of processes was reached, or memory is short.</exception>
     public LinuxThread(string name = "isolation thread")
     {
         _thread = new Thread(Loop) { IsBackground = true, Name = name };
-        _thread.Start();
+        OwnThread.Start(_thread);
     }
 
     /// <summary>The thread's id, as in /proc/PID/task.</summary>

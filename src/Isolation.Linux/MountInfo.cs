@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Linux;
 
@@ -30,12 +31,13 @@ public sealed record MountInfo(
     string SuperOptions)
 {
     /// <summary>Reads the mounts that the calling thread sees.</summary>
-    public static ImmutableArray<MountInfo> Read() => Parse(File.ReadAllText("/proc/thread-self/mountinfo"));
+    public static ImmutableArray<MountInfo> Read() => Parse(TextFile.Read("/proc/thread-self/mountinfo"));
 
     /// <summary>Reads the mounts that a process sees.</summary>
-    /// <exception cref="IOException">There is no such process.</exception>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such process. <c>EINVAL</c>: it has ended. <c>EACCES</c>: it is not
+    /// this user's.</exception>
     public static ImmutableArray<MountInfo> Read(int processId) =>
-        Parse(File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/mountinfo")));
+        Parse(TextFile.Read(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/mountinfo")));
 
     /// <summary>Reads a whole mountinfo text.</summary>
     /// <exception cref="FormatException">A line does not have the form of proc_pid_mountinfo(5).</exception>
@@ -44,6 +46,35 @@ public sealed record MountInfo(
         ArgumentNullException.ThrowIfNull(text);
         return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(ParseLine)];
     }
+
+    /// <summary>The mount that a path leads to: what lies below another mount, or below what was mounted over
+    /// one of its parents, is hidden.</summary>
+    /// <param name="mounts">Every mount that a process sees.</param>
+    /// <param name="path">An absolute path without links.</param>
+    /// <returns>The mount; null where none of them has the path, as in a root that is no mount itself.</returns>
+    public static MountInfo? Find(IReadOnlyCollection<MountInfo> mounts, string path)
+    {
+        ArgumentNullException.ThrowIfNull(mounts);
+        ArgumentNullException.ThrowIfNull(path);
+        HashSet<int> ids = [.. mounts.Select(m => m.Id)];
+        MountInfo? found = null;
+        // From mount to mount, as the kernel walks. What is mounted on one is met in the order of its depth; each can be gone through once.
+        for (int i = 0; i < mounts.Count; i++)
+        {
+            bool IsOn(MountInfo mount) => found is null
+                ? !ids.Contains(mount.ParentId) || mount.ParentId == mount.Id
+                : mount.ParentId == found.Id;
+            MountInfo? next = mounts.Where(m => m != found && IsOn(m) && IsBelow(path, m.MountPoint)).MinBy(m => m.MountPoint.Length);
+            if (next is null)
+                break;
+            found = next;
+        }
+
+        return found;
+    }
+
+    private static bool IsBelow(string path, string directory) =>
+        directory == "/" || path == directory || (path.StartsWith(directory, StringComparison.Ordinal) && path[directory.Length] == '/');
 
     private static MountInfo ParseLine(string line)
     {
@@ -59,7 +90,8 @@ public sealed record MountInfo(
             string.Join(' ', fields.Skip(separator + 3)));
     }
 
-    private static bool TryNumber(string text, out int number) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    private static bool TryNumber(string text, out int number) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
     /// <summary>Undoes the kernel's octal escapes of blank, tab, newline, backslash and number sign.</summary>
     private static string Unescape(string text)

@@ -12,6 +12,9 @@ public sealed class PidHandle : LinuxHandle
     /// <summary>The process id in the PID namespace of the process that opened the handle.</summary>
     public int ProcessId { get; }
 
+    /// <summary>Whether the process never had this program's memory, whose peak would be carried over execve(2) into its usage.</summary>
+    internal bool HasOwnPeak { get; init; }
+
     /// <summary>Opens a running process by its number.</summary>
     /// <param name="processId">The process id, as seen in the caller's PID namespace.</param>
     /// <exception cref="LinuxException"><c>ESRCH</c>: no such process. <c>EINVAL</c>: the number of a thread.</exception>
@@ -33,23 +36,46 @@ public sealed class PidHandle : LinuxHandle
     /// <summary>Sends a signal to the process. Signal 0 only asks whether it could be sent.</summary>
     /// <param name="signal">The signal's number, 0 to 64.</param>
     /// <exception cref="LinuxException"><c>ESRCH</c>: it has ended. <c>EPERM</c>: not allowed.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
     public void SendSignal(int signal)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(signal);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(signal, 64);
-        TrySendSignal(signal).ThrowIfError($"send signal {Text(signal)} to process", Text(ProcessId), "pidfd_send_signal(2)");
+        Send(signal).ThrowIfError($"send signal {Text(signal)} to process", Text(ProcessId), "pidfd_send_signal(2)");
     }
 
     /// <summary>Whether the process has ended. A zombie has ended.</summary>
     public bool HasExited => PollSyscalls.IsReadable(this);
 
-    internal SyscallResult TrySendSignal(int signal) =>
-        RawSyscall.Invoke(Syscall.pidfd_send_signal, (nuint)(nint)Descriptor, (nuint)signal, 0, 0);
+    /// <summary>Sends a signal; <c>ESRCH</c> also where the handle is closed: there is nobody to send it to.</summary>
+    internal SyscallResult TrySendSignal(int signal)
+    {
+        try
+        {
+            return Send(signal);
+        }
+        catch (ObjectDisposedException)
+        {
+            return new SyscallResult(-(long)Errno.ESRCH);
+        }
+    }
+
+    // A kill that is lost for a passing reason would leave whoever awaits the end waiting for ever.
+    private SyscallResult Send(int signal)
+    {
+        const int Attempts = 8;
+        SyscallResult result;
+        int attempts = 0;
+        do
+            result = RawSyscall.Invoke(Syscall.pidfd_send_signal, this, (nuint)signal, 0, 0);
+        while (result.IsError && result.Errno is not (Errno.ESRCH or Errno.EPERM or Errno.EINVAL) && attempts++ < Attempts);
+        return result;
+    }
 
     /// <summary>The id of the process behind a pidfd, from /proc/self/fdinfo.</summary>
     internal static int ReadProcessId(int descriptor)
     {
-        string info = File.ReadAllText($"/proc/self/fdinfo/{Text(descriptor)}");
+        string info = TextFile.Read($"/proc/self/fdinfo/{Text(descriptor)}");
         string line = info.Split('\n').First(l => l.StartsWith("Pid:", StringComparison.Ordinal));
         return int.Parse(line.AsSpan(4), System.Globalization.CultureInfo.InvariantCulture);
     }

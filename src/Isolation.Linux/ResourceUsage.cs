@@ -3,7 +3,10 @@ namespace Isolation.Linux;
 /// <summary>What a process used, from getrusage(2)'s structure as waitid(2) fills it in.</summary>
 /// <param name="UserTime">CPU time in user mode.</param>
 /// <param name="SystemTime">CPU time in kernel mode.</param>
-/// <param name="MaxResidentBytes">The largest resident set of any one process, in bytes.</param>
+/// <param name="MaxResidentBytes">The largest resident set, in bytes: of the process, or of any one of the children that it waited for.
+/// Null
+/// where the process had the memory of the program that started it before it executed its own: the kernel counts the peak of that memory
+/// too (fs/exec.c, <c>exec_mmap</c>). That is so where a container has no init; there the peak of its control group tells.</param>
 /// <param name="MinorFaults">Page faults served without I/O.</param>
 /// <param name="MajorFaults">Page faults that needed I/O.</param>
 /// <param name="BlocksIn">Times the file system had to read.</param>
@@ -13,7 +16,7 @@ namespace Isolation.Linux;
 public readonly record struct ResourceUsage(
     TimeSpan UserTime,
     TimeSpan SystemTime,
-    long MaxResidentBytes,
+    long? MaxResidentBytes,
     long MinorFaults,
     long MajorFaults,
     long BlocksIn,

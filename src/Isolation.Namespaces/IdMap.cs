@@ -9,8 +9,13 @@ public sealed record IdMap
     /// <summary>The most ranges that the kernel takes.</summary>
     public const int MaxRanges = 340;
 
+    /// <summary>The most bytes of a map's text: the kernel takes it in one write that is shorter than a page. See
+    /// user_namespaces(7).</summary>
+    public const int MaxBytes = 4095;
+
     /// <summary>Makes a map of ranges.</summary>
-    /// <exception cref="ArgumentException">No range, more than 340, an empty one, ids beyond 2^32-2, or an overlap.</exception>
+    /// <exception cref="ArgumentException">No range, more than 340 or than a write has room for, an empty one, ids beyond 2^32-2, or an
+    /// overlap.</exception>
     public IdMap(params IEnumerable<IdMapRange> ranges)
     {
         Ranges = [.. ranges];
@@ -19,9 +24,13 @@ public sealed record IdMap
         foreach (IdMapRange range in Ranges)
         {
             if (range.Count == 0 || (ulong)range.Inside + range.Count > uint.MaxValue || (ulong)range.Outside + range.Count > uint.MaxValue)
-                throw new ArgumentException($"Id map range \"{range}\" is empty or goes beyond the largest id, 4294967294.", nameof(ranges));
+                throw new ArgumentException($"Id map range \"{range}\" is empty or goes beyond the largest id, 4294967294.",
+                    nameof(ranges));
         }
 
+        if (!Fits(Ranges))
+            throw new ArgumentException($"An id map of {Ranges.Length} ranges is longer than the {MaxBytes} bytes that the kernel takes.",
+                nameof(ranges));
         RefuseOverlap(r => r.Inside, "inside", nameof(ranges));
         RefuseOverlap(r => r.Outside, "outside", nameof(ranges));
     }
@@ -56,7 +65,8 @@ public sealed record IdMap
         return null;
     }
 
-    /// <summary>Reads <c>0:100000:65536</c>, several separated by commas or new lines; blanks may stand for colons, as in uid_map.</summary>
+    /// <summary>Reads <c>0:100000:65536</c>, several separated by commas or new lines;
+    /// blanks may stand for colons, as in uid_map.</summary>
     /// <exception cref="FormatException">The text is not a map.</exception>
     public static IdMap Parse(string text)
     {
@@ -65,7 +75,8 @@ public sealed record IdMap
         foreach (string part in text.Split([',', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             string[] numbers = part.Split([':', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
-            if (numbers.Length != 3 || !TryId(numbers[0], out uint inside) || !TryId(numbers[1], out uint outside) || !TryId(numbers[2], out uint count))
+            if (numbers.Length != 3 || !TryId(numbers[0], out uint inside) || !TryId(numbers[1], out uint outside)
+                || !TryId(numbers[2], out uint count))
                 throw new FormatException($"\"{part}\" is not an id map range such as 0:100000:65536.");
             ranges.Add(new(inside, outside, count));
         }
@@ -82,6 +93,10 @@ public sealed record IdMap
 
     /// <summary>The kernel's form, a range a line.</summary>
     public override string ToString() => string.Join('\n', Ranges);
+
+    /// <summary>Whether the kernel takes that many ranges, and their text.</summary>
+    internal static bool Fits(IReadOnlyCollection<IdMapRange> ranges) => ranges.Count <= MaxRanges
+        && string.Join('\n', ranges).Length <= MaxBytes;
 
     /// <inheritdoc/>
     public bool Equals(IdMap? other) => other is not null && Ranges.AsSpan().SequenceEqual(other.Ranges.AsSpan());

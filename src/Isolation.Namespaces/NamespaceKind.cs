@@ -58,5 +58,6 @@ public static class NamespaceKindNames
         Enum.GetValues<NamespaceKinds>().Where(k => k is not (NamespaceKinds.None or NamespaceKinds.All) && kinds.HasFlag(k));
 
     internal static string CloneNames(this NamespaceKinds kinds) => kinds == NamespaceKinds.None ? "0"
-        : string.Join('|', kinds.Each().Select(k => k == NamespaceKinds.Mount ? "CLONE_NEWNS" : "CLONE_NEW" + k.FileName().ToUpperInvariant()));
+        : string.Join('|',
+            kinds.Each().Select(k => k == NamespaceKinds.Mount ? "CLONE_NEWNS" : "CLONE_NEW" + k.FileName().ToUpperInvariant()));
 }

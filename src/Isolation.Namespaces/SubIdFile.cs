@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Namespaces;
 
@@ -11,7 +12,8 @@ public static class SubIdFile
     /// <param name="Count">How many.</param>
     public readonly record struct Grant(uint Start, uint Count);
 
-    /// <summary>Reads the grants of a user, named or by number, from a file's text. Lines that are not grants are passed over, as newuidmap does.</summary>
+    /// <summary>Reads the grants of a user, named or by number, from a file's text.
+    /// Lines that are not grants are passed over, as newuidmap does.</summary>
     public static ImmutableArray<Grant> Parse(string text, string? userName, uint userId)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -32,32 +34,48 @@ public static class SubIdFile
         return grants.ToImmutable();
     }
 
-    /// <summary>Reads the grants from a file; none where the file does not exist or cannot be read.</summary>
-    public static ImmutableArray<Grant> Read(string path, string? userName, uint userId)
-    {
-        try
-        {
-            return Parse(File.ReadAllText(path), userName, userId);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
+    /// <summary>Reads the grants from a file; none where the file does not exist or may not be read.</summary>
+    /// <exception cref="Linux.LinuxException">It is there, and cannot be read for another reason than permissions.</exception>
+    public static ImmutableArray<Grant> Read(string path, string? userName, uint userId) =>
+        TextFile.ReadIfAllowed(path) is { } text ? Parse(text, userName, userId) : [];
 
-    /// <summary>The map that gives a user id 0 inside, and its grants from 1 on. Null without a grant.</summary>
+    /// <summary>The map that gives a user id 0 inside, and its grants from 1 on, as far as a map has room. Null without a grant.</summary>
+    /// <remarks>A user may be granted an id more than once, as by a line with its name and one with its number, or its own: each is mapped
+    /// once.</remarks>
     public static IdMap? ToMap(uint ownId, ImmutableArray<Grant> grants)
     {
         if (grants.IsEmpty)
             return null;
         var ranges = new List<IdMapRange> { new(0, ownId, 1) };
-        uint next = 1;
-        foreach (Grant grant in grants.Take(IdMap.MaxRanges - 1))
+        foreach (Grant grant in grants)
         {
-            ranges.Add(new(next, grant.Start, grant.Count));
-            next += grant.Count;
+            foreach ((uint start, uint count) in Remaining(grant, ranges))
+            {
+                uint next = ranges[^1].Inside + ranges[^1].Count;
+                var range = new IdMapRange(next, start, count);
+                if (!IdMap.Fits([.. ranges, range]))
+                    return new IdMap(ranges);
+                ranges.Add(range);
+            }
         }
 
         return new IdMap(ranges);
+    }
+
+    /// <summary>The parts of a grant that no range has yet, in order.</summary>
+    private static IEnumerable<(uint Start, uint Count)> Remaining(Grant grant, IReadOnlyCollection<IdMapRange> ranges)
+    {
+        ulong start = grant.Start, end = start + grant.Count;
+        foreach (IdMapRange taken in ranges.OrderBy(r => r.Outside).ToArray())
+        {
+            if (taken.Outside + (ulong)taken.Count <= start || taken.Outside >= end)
+                continue;
+            if (taken.Outside > start)
+                yield return ((uint)start, (uint)(taken.Outside - start));
+            start = taken.Outside + (ulong)taken.Count;
+        }
+
+        if (start < end)
+            yield return ((uint)start, (uint)(end - start));
     }
 }

@@ -11,7 +11,8 @@ namespace Isolation.Namespaces;
 public static class UserNamespaces
 {
     /// <summary>Makes a user namespace with the given id maps.</summary>
-    /// <remarks>clone(2) with <c>CLONE_NEWUSER</c> of a process that ends at once; the handle keeps the namespace. Since Linux 3.8.</remarks>
+    /// <remarks>clone(2) with <c>CLONE_NEWUSER</c> of a process that ends at once;
+    /// the handle keeps the namespace. Since Linux 3.8.</remarks>
     /// <param name="users">Its user ids.</param>
     /// <param name="groups">Its group ids.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: user namespaces, or these ids, are forbidden to this user.</exception>
@@ -45,6 +46,7 @@ public static class UserNamespaces
             result = FileSyscalls.Write(file, System.Text.Encoding.ASCII.GetBytes(map.ToString()));
         }
 
-        result.ThrowIfError(action, $"\"{map.ToString().Replace("\n", ", ", StringComparison.Ordinal)}\"", "write(2)", NamespaceSteps.MapHint(result.Errno));
+        result.ThrowIfError(action, $"\"{map.ToString().Replace("\n", ", ", StringComparison.Ordinal)}\"", "write(2)",
+            NamespaceSteps.MapHint(result.Errno));
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
@@ -15,34 +16,43 @@ namespace Isolation.Security;
 /// <param name="SeccompFilters">How many filters are loaded; null before Linux 5.9.</param>
 /// <param name="Labels">The labels of the active security modules.</param>
 /// <param name="SpeculationStoreBypass">What the kernel says of the mitigation: <c>thread vulnerable</c>.</param>
-public sealed record ProcessSecurity(int ProcessId, string Name, uint UserId, CapabilityState Capabilities, bool NoNewPrivileges, int? SeccompMode, int? SeccompFilters,
+public sealed record ProcessSecurity(int ProcessId, string Name, uint UserId, CapabilityState Capabilities, bool NoNewPrivileges,
+    int? SeccompMode, int? SeccompFilters,
     ImmutableSortedDictionary<string, string> Labels, string? SpeculationStoreBypass)
 {
     /// <summary>Reads a process.</summary>
-    /// <exception cref="IOException">There is no such process.</exception>
+    /// <exception cref="Linux.LinuxException"><c>ESRCH</c>: there is no such process.</exception>
     public static ProcessSecurity Read(int processId)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(processId);
-        string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/status");
-        if (!File.Exists(path))
-            throw new FileNotFoundException($"There is no process {processId}.");
-        return Parse(processId, File.ReadAllText(path), SecurityModules.Active.Where(m => m is "apparmor" or "selinux" or "smack")
+        string status = Security.Capabilities.ReadStatus(processId);
+        return Parse(processId, status, SecurityModules.Active.Where(m => m is "apparmor" or "selinux" or "smack")
             .Select(m => (Module: m, Label: SecurityModules.LabelOf(m, processId))).Where(l => l.Label is not null)
             .ToImmutableSortedDictionary(l => l.Module, l => l.Label!, StringComparer.Ordinal));
     }
 
-    internal static ProcessSecurity Parse(int processId, string status, ImmutableSortedDictionary<string, string> labels) => new(processId, Line(status, "Name:") ?? "",
-        uint.Parse((Line(status, "Uid:") ?? "0\t0").Split('\t')[1], CultureInfo.InvariantCulture), CapabilityState.Parse(status), Line(status, "NoNewPrivs:") == "1",
+    internal static ProcessSecurity Parse(int processId, string status, ImmutableSortedDictionary<string, string> labels) => new(processId,
+        Line(status, "Name:") ?? "",
+        uint.Parse((Line(status, "Uid:") ?? "0\t0").Split('\t')[1], CultureInfo.InvariantCulture), CapabilityState.Parse(status),
+        Line(status, "NoNewPrivs:") == "1",
         Number(status, "Seccomp:"), Number(status, "Seccomp_filters:"), labels, Line(status, "Speculation_Store_Bypass:"));
 
     /// <summary>A fact a line.</summary>
     public override string ToString()
     {
+        string seccomp = SeccompMode switch
+        {
+            0 => "none",
+            1 => "strict",
+            2 => $"{SeccompFilters?.ToString(CultureInfo.InvariantCulture) ?? "some"} filters",
+            _ => "not in this kernel",
+        };
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"process {ProcessId}, \"{Name}\", user {UserId}\n")
             .Append(CultureInfo.InvariantCulture, $"no_new_privs: {(NoNewPrivileges ? "set" : "not set")}\n")
-            .Append(CultureInfo.InvariantCulture, $"seccomp: {SeccompMode switch { 0 => "none", 1 => "strict", 2 => $"{SeccompFilters?.ToString(CultureInfo.InvariantCulture) ?? "some"} filters", _ => "not in this kernel" }}\n");
-        foreach ((string name, CapabilitySet set) in new[] { ("bounding", Capabilities.Bounding), ("permitted", Capabilities.Permitted), ("effective", Capabilities.Effective), ("inheritable", Capabilities.Inheritable), ("ambient", Capabilities.Ambient) })
+            .Append(CultureInfo.InvariantCulture, $"seccomp: {seccomp}\n");
+        foreach ((string name, CapabilitySet set) in new[] { ("bounding", Capabilities.Bounding), ("permitted", Capabilities.Permitted),
+            ("effective", Capabilities.Effective), ("inheritable", Capabilities.Inheritable), ("ambient", Capabilities.Ambient) })
             text.Append(CultureInfo.InvariantCulture, $"capabilities, {name}: {set}\n");
         foreach ((string module, string label) in Labels)
             text.Append(CultureInfo.InvariantCulture, $"{module}: {label}\n");
@@ -52,5 +62,6 @@ public sealed record ProcessSecurity(int ProcessId, string Name, uint UserId, Ca
     private static string? Line(string status, string key) =>
         status.Split('\n').FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal)) is { } line ? line[key.Length..].Trim() : null;
 
-    private static int? Number(string status, string key) => int.TryParse(Line(status, key), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+    private static int? Number(string status, string key) =>
+        int.TryParse(Line(status, key), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
 }

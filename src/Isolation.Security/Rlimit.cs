@@ -24,7 +24,8 @@ public sealed record Rlimit(RlimitResource Resource, ulong Soft, ulong Hard)
         ArgumentNullException.ThrowIfNull(text);
         string[] halves = text.Split('=', 2);
         string name = halves[0].StartsWith("RLIMIT_", StringComparison.OrdinalIgnoreCase) ? halves[0][7..] : halves[0];
-        if (halves.Length != 2 || !char.IsAsciiLetter(name.FirstOrDefault()) || !Enum.TryParse(name, ignoreCase: true, out RlimitResource resource))
+        if (halves.Length != 2 || !char.IsAsciiLetter(name.FirstOrDefault())
+            || !Enum.TryParse(name, ignoreCase: true, out RlimitResource resource))
             throw new FormatException($"\"{text}\" is not a resource limit such as nofile=1024:2048; the names are those of getrlimit(2).");
         string[] values = halves[1].Split(':', 2);
         ulong soft = Value(values[0], text);

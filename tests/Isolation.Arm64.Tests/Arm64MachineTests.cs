@@ -10,20 +10,24 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Arm64.Tests;
 
-/// <summary>The arm64 stub on a real arm64 kernel, in an emulated machine whose init is a static image made of the stub and a program.</summary>
+/// <summary>The arm64 stub on a real arm64 kernel, in an emulated machine whose init is a static image
+/// made of the stub and a program.</summary>
 /// <remarks>The init launches children as the library does, by clone3 and by clone, into new namespaces with shared memory; they execute a
-/// second image, which becomes the init of its PID namespace. Then it checks what came back, by futexes on the expected values.</remarks>
+/// second image, which makes a child as an init does and waits for it. Then it checks what came back,
+/// by futexes on the expected values.</remarks>
 public class Arm64MachineTests
 {
     private const string Success = "ISOLATION-ARM64-OK";
-    private const ulong Namespaces = Sched.CLONE_NEWNS | Sched.CLONE_NEWUTS | Sched.CLONE_NEWIPC | Sched.CLONE_NEWPID | Sched.CLONE_NEWNET | Sched.CLONE_NEWCGROUP | Sched.CLONE_NEWUSER;
+    private const ulong Namespaces = Sched.CLONE_NEWNS | Sched.CLONE_NEWUTS | Sched.CLONE_NEWIPC | Sched.CLONE_NEWPID | Sched.CLONE_NEWNET
+        | Sched.CLONE_NEWCGROUP | Sched.CLONE_NEWUSER;
     private const int ExitCode = 7, ChildSpace = 0x4000;
 
     [Fact]
     public async Task Launches_work_on_an_arm64_kernel()
     {
         string? kernel = Environment.GetEnvironmentVariable("ISOLATION_ARM64_KERNEL");
-        Assert.SkipUnless(File.Exists(kernel), "needs a Debian arm64 kernel: eng/fetch-arm64-kernel.sh, with its output in ISOLATION_ARM64_KERNEL");
+        Assert.SkipUnless(File.Exists(kernel),
+            "needs a Debian arm64 kernel: eng/fetch-arm64-kernel.sh, with its output in ISOLATION_ARM64_KERNEL");
         Host.NeedsTool("qemu-system-aarch64");
         using var directory = new TemporaryDirectory();
         string initramfs = Path.Combine(directory.Path, "initramfs");
@@ -41,10 +45,12 @@ public class Arm64MachineTests
     {
         string[] arguments =
         [
-            "-machine", "virt", "-cpu", "cortex-a57", "-accel", "tcg", "-smp", "2", "-m", "512", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+            "-machine", "virt", "-cpu", "cortex-a57", "-accel", "tcg", "-smp", "2", "-m", "512", "-nodefaults", "-display", "none",
+            "-no-reboot", "-serial", "stdio",
             "-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet panic=-1",
         ];
-        using Process machine = Process.Start(new ProcessStartInfo("qemu-system-aarch64", arguments) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        using Process machine = Process.Start(
+            new ProcessStartInfo("qemu-system-aarch64", arguments) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(4));
         try
         {
@@ -59,17 +65,22 @@ public class Arm64MachineTests
         }
     }
 
-    /// <summary>The image that a child executes: forks, becomes the init of its PID namespace, and ends as its main process does.</summary>
+    /// <summary>The image that a child executes: process 1 of its PID namespace, which forks, waits,
+    /// and ends with the code that its child had.</summary>
     private static byte[] ChildImage()
     {
         var writer = new SyscallProgramWriter(Architecture.Arm64);
-        Slot missing = new("missing");
+        Slot missing = new("missing"), main = new("main"), status = new("status");
         writer.Add(
             Say("child image runs\n"),
-            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, "/no/such/file", 0) { Result = missing, Tolerated = [Errno.EPERM, Errno.EIO, Errno.ENOENT], SkipOnTolerated = 1 },
+            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, "/no/such/file", 0)
+            { Result = missing, Tolerated = [Errno.EPERM, Errno.EIO, Errno.ENOENT], SkipOnTolerated = 1 },
             new SyscallStep(Syscall.exit_group, 99),
-            new SyscallStep(Syscall.clone, Sched.SIGCHLD, 0, 0, 0, 0) { Rule = StepRule.NonzeroBecomesInit },
+            new SyscallStep(Syscall.clone, Sched.SIGCHLD, 0, 0, 0, 0) { Result = main, Rule = StepRule.ZeroContinues, SkipOnSuccess = 2 },
             Say("main of the init runs\n"),
+            new SyscallStep(Syscall.exit_group, ExitCode),
+            new SyscallStep(Syscall.wait4, main, StepArgument.AddressOf(status), Sched.__WALL, 0) { Rule = StepRule.ZeroFails },
+            ExpectInt32(StepArgument.AddressOf(status), ExitCode << 8),
             new SyscallStep(Syscall.exit_group, ExitCode));
         SyscallProgram program = writer.Build();
         byte[] data = [.. program.Image];
@@ -83,10 +94,12 @@ public class Arm64MachineTests
         Slot first = new("first"), second = new("second"), firstId = new("first-id"), secondId = new("second-id");
         SyscallProgram child1 = ChildProgram(firstId), child2 = ChildProgram(secondId);
         SyscallProgram main = MainProgram(first, second,
-            SealedImage.DataAddress + ChildSpace + child1.Slots[firstId], SealedImage.DataAddress + (2 * ChildSpace) + child2.Slots[secondId]);
+            SealedImage.DataAddress + ChildSpace + child1.Slots[firstId],
+            SealedImage.DataAddress + (2 * ChildSpace) + child2.Slots[secondId]);
         var data = new byte[3 * ChildSpace];
         main.Image.CopyTo(data, 0);
-        SealedImage.Rebase(data.AsSpan(0, main.Image.Length), main, 0, main.Steps.Length, reportDescriptor: 1, from: 0, to: SealedImage.DataAddress);
+        SealedImage.Rebase(data.AsSpan(0, main.Image.Length), main, 0, main.Steps.Length, reportDescriptor: 1, from: 0,
+            to: SealedImage.DataAddress);
         PlaceChild(data, child1, 1, clone3: true);
         PlaceChild(data, child2, 2, clone3: false);
         return Image(HeaderWithLaunches(data.Length, main.Slots[first], main.Slots[second]), data);
@@ -102,7 +115,8 @@ public class Arm64MachineTests
         return writer.Build();
     }
 
-    /// <summary>Waits for each child by the id that launch returned; its code must be the one expected, and it must have seen itself as process 1.</summary>
+    /// <summary>Waits for each child by the id that launch returned; its code must be the one expected,
+    /// and it must have seen itself as process 1.</summary>
     private static SyscallProgram MainProgram(Slot first, Slot second, long firstId, long secondId)
     {
         var writer = new SyscallProgramWriter(Architecture.Arm64);
@@ -123,7 +137,8 @@ public class Arm64MachineTests
 
     /// <summary>A futex wait ends with ETIMEDOUT where memory holds the value, and with EAGAIN, a failure, where it does not.</summary>
     private static SyscallStep ExpectInt32(StepArgument address, int value) =>
-        new(Syscall.futex, address, 0, value, StepArgument.Words("{0, 1}", 0, 1), 0, 0) { Tolerated = [Errno.ETIMEDOUT], Rule = StepRule.ZeroFails };
+        new(Syscall.futex, address, 0, value, StepArgument.Words("{0, 1}", 0, 1), 0, 0)
+        { Tolerated = [Errno.ETIMEDOUT], Rule = StepRule.ZeroFails };
 
     private static SyscallStep Say(string text) => new(Syscall.write, 1, text, text.Length);
 
@@ -151,7 +166,8 @@ public class Arm64MachineTests
         Put(place, InterpreterLayout.CloneArguments + 16, (ulong)(address + InterpreterLayout.PidDescriptor));
     }
 
-    /// <summary>The image's header with an entry of its own: calls launch for both children, leaves the results in slots, then interprets.</summary>
+    /// <summary>The image's header with an entry of its own: calls launch for both children,
+    /// leaves the results in slots, then interprets.</summary>
     private static byte[] HeaderWithLaunches(int dataSize, int firstSlot, int secondSlot)
     {
         Stub stub = Arm64Stub.Emit();
@@ -171,14 +187,17 @@ public class Arm64MachineTests
             int here = entryStart + (words.Count * 4);
             words.Add(0x94000000 | ((uint)((codeStart + stub.LaunchOffset - here) / 4) & 0x3ffffff));                          // bl launch
             LoadAddress(9, SealedImage.DataAddress + slot);
-            words.Add(0xf9000120);                                                                                            // str x0, [x9]
+            // str x0, [x9]
+            words.Add(0xf9000120);
         }
 
         int interpreter = plain.Length - Stub.ProcessEntry(Architecture.Arm64, 0, 0, 0).Length;
-        words.Add(0x14000000 | ((uint)((interpreter - (entryStart + (words.Count * 4))) / 4) & 0x3ffffff));                    // b process entry
+        // b process entry
+        words.Add(0x14000000 | ((uint)((interpreter - (entryStart + (words.Count * 4))) / 4) & 0x3ffffff));
         byte[] code = [.. plain, .. words.SelectMany(BitConverter.GetBytes)];
         BinaryPrimitives.WriteInt64LittleEndian(code.AsSpan(24), SealedImage.CodeAddress + entryStart);                       // e_entry
-        BinaryPrimitives.WriteInt64LittleEndian(code.AsSpan(64 + 32), code.Length);                                           // p_filesz, p_memsz
+        // p_filesz, p_memsz
+        BinaryPrimitives.WriteInt64LittleEndian(code.AsSpan(64 + 32), code.Length);
         BinaryPrimitives.WriteInt64LittleEndian(code.AsSpan(64 + 40), code.Length);
         return code;
     }

@@ -10,7 +10,8 @@ public class StatTests
         var values = new KeyedValues();
         byte[] text = "usage_usec 1500000\nnr_periods 3\nfuture_key max\n"u8.ToArray();
         values.Parse(text);
-        Assert.Equal((1_500_000L, 3L, long.MaxValue, null), (values.Get("usage_usec"), values.Get("nr_periods"), values.Get("future_key"), values["absent"]));
+        Assert.Equal((1_500_000L, 3L, long.MaxValue, null),
+            (values.Get("usage_usec"), values.Get("nr_periods"), values.Get("future_key"), values["absent"]));
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++)
             values.Parse(text);
@@ -23,7 +24,8 @@ public class StatTests
     public void Io_by_device()
     {
         var io = new IoStats();
-        io.Devices.Parse("254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=0 dios=0 cost.usage=7\n8:0 \n8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n"u8);
+        io.Devices.Parse("254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=0 dios=0 cost.usage=7\n8:0 \n"u8
+            + "8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n"u8);
         Assert.Equal((101, 22, 6, 8), (io.ReadBytes, io.WriteBytes, io.ReadOperations, io.WriteOperations));
         Assert.Equal(7, io.Devices["254:0"]!["cost.usage"]);
         Assert.Equal(["254:0", "8:0", "8:16"], io.Devices.Names);
@@ -35,7 +37,8 @@ public class StatTests
     [Fact]
     public void Pressure_lines()
     {
-        Pressure pressure = Pressure.Parse("some avg10=1.53 avg60=0.50 avg300=0.10 total=2000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n"u8);
+        Pressure pressure = Pressure.Parse(
+            "some avg10=1.53 avg60=0.50 avg300=0.10 total=2000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n"u8);
         Assert.Equal(new PressureLine(1.53, 0.5, 0.1, TimeSpan.FromSeconds(2)), pressure.Some);
         Assert.Equal(TimeSpan.FromMicroseconds(5), pressure.Full.Total);
         Assert.Throws<FormatException>(() => Pressure.Parse("some avg10=x\n"u8));
@@ -57,7 +60,8 @@ public class StatTests
     [InlineData("c 1:3 rwm", "allow c 1:3 rwm")]
     [InlineData("a *:* m", "allow a *:* m")]
     [InlineData("b 8:* wr", "allow b 8:* rw")]
-    public void Device_rules_are_read_as_docker_writes_them(string text, string printed) => Assert.Equal(printed, DeviceRule.Parse(text).ToString());
+    public void Device_rules_are_read_as_docker_writes_them(string text, string printed) =>
+        Assert.Equal(printed, DeviceRule.Parse(text).ToString());
 
     [Theory]
     [InlineData("c 1 rwm")]

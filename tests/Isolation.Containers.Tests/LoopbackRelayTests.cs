@@ -10,7 +10,8 @@ public class LoopbackRelayTests
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    private static CancellationToken Patience => CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken, new CancellationTokenSource(s_patience).Token).Token;
+    private static CancellationToken Patience => CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken,
+        new CancellationTokenSource(s_patience).Token).Token;
 
     private static Socket Tcp(AddressFamily family = AddressFamily.InterNetworkV6) => new(family, SocketType.Stream, ProtocolType.Tcp);
 
@@ -21,7 +22,8 @@ public class LoopbackRelayTests
     /// <summary>A port of ::1 that nobody has.</summary>
     private static ushort FreePort(Func<AddressFamily, Socket> make)
     {
-        Assert.SkipUnless(Socket.OSSupportsIPv6 && File.Exists("/proc/net/if_inet6") && File.ReadAllText("/proc/net/if_inet6").Contains(" lo", StringComparison.Ordinal), "needs ::1");
+        Assert.SkipUnless(Socket.OSSupportsIPv6 && File.Exists("/proc/net/if_inet6")
+            && File.ReadAllText("/proc/net/if_inet6").Contains(" lo", StringComparison.Ordinal), "needs ::1");
         using Socket socket = make(AddressFamily.InterNetworkV6);
         socket.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
         return (ushort)PortOf(socket);
@@ -98,7 +100,9 @@ public class LoopbackRelayTests
             using Socket accepted = await server.AcceptAsync(Patience);
             accepted.LingerState = new LingerOption(true, 0);
             accepted.Dispose();
-            Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(() => client.ReceiveAsync(new byte[1].AsMemory(), Patience).AsTask())).SocketErrorCode);
+            Assert.Equal(SocketError.ConnectionReset,
+                (await Assert.ThrowsAsync<SocketException>(() => client.ReceiveAsync(new byte[1].AsMemory(), Patience).AsTask()))
+                    .SocketErrorCode);
         }
 
         server.Dispose();
@@ -164,7 +168,8 @@ public class LoopbackRelayTests
                 await clients[i].SendToAsync(new[] { i, (byte)round }, new IPEndPoint(IPAddress.IPv6Loopback, port), Patience);
             for (int i = 0; i < 2; i++)
             {
-                SocketReceiveFromResult asked = await server.ReceiveFromAsync(buffer.AsMemory(), new IPEndPoint(IPAddress.Any, 0), Patience);
+                SocketReceiveFromResult asked = await server.ReceiveFromAsync(buffer.AsMemory(),
+                    new IPEndPoint(IPAddress.Any, 0), Patience);
                 Assert.Equal(2, asked.ReceivedBytes);
                 await server.SendToAsync(new[] { buffer[0], buffer[1], (byte)9 }, asked.RemoteEndPoint, Patience);
             }
@@ -229,7 +234,8 @@ public class LoopbackRelayTests
     public void Ports_of_other_addresses_and_of_sctp_are_none_of_its()
     {
         ushort port = FreePort(Tcp);
-        Assert.Null(LoopbackRelay.Listen([new PublishedPort(port, 80) { HostAddress = IPAddress.Loopback }, new PublishedPort(port, 80) { Protocol = PortProtocol.Sctp }]));
+        Assert.Null(LoopbackRelay.Listen([new PublishedPort(port, 80) { HostAddress = IPAddress.Loopback },
+            new PublishedPort(port, 80) { Protocol = PortProtocol.Sctp }]));
         using LoopbackRelay? own = LoopbackRelay.Listen([new PublishedPort(port, 80) { HostAddress = IPAddress.IPv6Loopback }]);
         Assert.NotNull(own);
     }

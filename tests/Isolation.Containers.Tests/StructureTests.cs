@@ -10,9 +10,27 @@ public class StructureTests
     [Fact]
     public void No_file_is_longer_than_400_lines()
     {
-        string[] tooLong = [.. Sources("*.cs").Where(f => !f.EndsWith(".g.cs", StringComparison.Ordinal)).Select(f => (File: f, Lines: File.ReadLines(f).Count()))
+        string[] tooLong = [.. Sources("*.cs").Where(f => !f.EndsWith(".g.cs", StringComparison.Ordinal))
+            .Select(f => (File: f, Lines: File.ReadLines(f).Count()))
             .Where(f => f.Lines > MaxLines).Select(f => $"{f.File}: {f.Lines}")];
         Assert.Empty(tooLong);
+    }
+
+    /// <summary>Projects have whole sentences in one element, which are not broken.</summary>
+    [Theory]
+    [InlineData("*.cs", 140)]
+    [InlineData("*.csproj", 200)]
+    [InlineData("*.props", 200)]
+    [InlineData("*.targets", 200)]
+    public void No_line_is_wider_than(string files, int columns)
+    {
+        string[] tooWide =
+        [
+            .. Sources(files).Where(f => !f.EndsWith(".g.cs", StringComparison.Ordinal))
+                .SelectMany(f => File.ReadLines(f).Select((line, i) => (Place: $"{f}:{i + 1}", line.Length)))
+                .Where(l => l.Length > columns).Select(l => $"{l.Place}: {l.Length} columns"),
+        ];
+        Assert.Empty(tooWide);
     }
 
     [Fact]
@@ -22,8 +40,11 @@ public class StructureTests
         foreach (string project in Sources("*.csproj").Where(f => f.Contains("/src/", StringComparison.Ordinal)))
         {
             string name = Path.GetFileNameWithoutExtension(project);
-            string[] references = [.. XDocument.Load(project).Descendants("ProjectReference").Select(r => Path.GetFileNameWithoutExtension((string)r.Attribute("Include")!)).Order()];
-            string[] expected = name == "Isolation.Linux" ? [] : name == "Isolation.Containers" ? [.. siblings.Append("Isolation.Linux").Order()] : ["Isolation.Linux"];
+            string[] references = [.. XDocument.Load(project).Descendants("ProjectReference")
+                .Select(r => Path.GetFileNameWithoutExtension((string)r.Attribute("Include")!)).Order()];
+            string[] expected = name == "Isolation.Linux" ? []
+                : name == "Isolation.Containers" ? [.. siblings.Append("Isolation.Linux").Order()]
+                : ["Isolation.Linux"];
             Assert.True(references.SequenceEqual(expected), $"{name} references {string.Join(", ", references)}");
         }
     }
@@ -32,8 +53,16 @@ public class StructureTests
     public void Unsafe_code_and_native_calls_stay_in_Isolation_Linux()
     {
         foreach (string project in Sources("*.csproj").Where(f => f.Contains("/src/", StringComparison.Ordinal)))
-            Assert.Equal(project.Contains("Isolation.Linux.csproj", StringComparison.Ordinal), File.ReadAllText(project).Contains("<AllowUnsafeBlocks>true", StringComparison.Ordinal));
+            Assert.Equal(project.Contains("Isolation.Linux.csproj", StringComparison.Ordinal),
+                File.ReadAllText(project).Contains("<AllowUnsafeBlocks>true", StringComparison.Ordinal));
     }
+
+    /// <summary>Read anywhere else, a number may have become another file's by the time it is used.</summary>
+    [Fact]
+    public void The_number_of_a_handle_is_read_in_one_place() =>
+        Assert.Equal(["Borrow.cs"],
+            Sources("*.cs").Where(f => f.Contains("/src/", StringComparison.Ordinal)
+                && File.ReadAllText(f).Contains("." + "DangerousGetHandle(", StringComparison.Ordinal)).Select(Path.GetFileName));
 
     [Fact]
     public void Generated_files_name_their_generator_and_input()

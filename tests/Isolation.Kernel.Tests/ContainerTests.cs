@@ -21,9 +21,12 @@ public class ContainerTests
             sed -nE 's/^(CapEff|CapBnd|CapInh|CapAmb|NoNewPrivs|SigBlk|SigIgn):\s*//p' /proc/self/status
             echo /proc/self/fd/*
             """).WithLaunchForm(form).OutputAsync()).Split('\n');
-        Assert.Equal(["1", "box", "1", "lo"], lines[..4]);
-        Assert.InRange(int.Parse(lines[4]), 1, 4);
-        Assert.Equal(["0000000000000000", "0000000000000000", "0000000000000000", "00000000a80425fb", "00000000a80425fb", "0000000000000000", "1"], lines[5..12]);
+        // Only in a process of its own can the steps leave an init behind.
+        Assert.Equal([form == LaunchForm.Sealed ? "2" : "1", "box", "1", "lo"], lines[..4]);
+        // The init where there is one, the shell, the half of the pipeline that lists, and the other where it is there already.
+        Assert.InRange(int.Parse(lines[4]) - int.Parse(lines[0]), 1, 2);
+        Assert.Equal(["0000000000000000", "0000000000000000", "0000000000000000", "00000000a80425fb", "00000000a80425fb",
+            "0000000000000000", "1"], lines[5..12]);
         leaks.AssertNone();
     }
 
@@ -32,7 +35,8 @@ public class ContainerTests
     public async Task Only_the_standard_streams_are_open(LaunchForm form)
     {
         using FileStream inheritable = File.OpenRead("/etc/passwd");
-        string output = await Box.Builder("/bin/sh", "-c", "ls -l /proc/self/fd | sed -nE 's/.* ([0-9]+) -> (.*)/\\1 \\2/p'").WithLaunchForm(form).OutputAsync();
+        string output = await Box.Builder("/bin/sh", "-c", "ls -l /proc/self/fd | sed -nE 's/.* ([0-9]+) -> (.*)/\\1 \\2/p'")
+            .WithLaunchForm(form).OutputAsync();
         string[] lines = output.Split('\n');
         Assert.Equal(4, lines.Length); // 0, 1, 2 and the directory that ls reads
         Assert.Equal("0 /dev/null", lines[0]);
@@ -52,7 +56,7 @@ public class ContainerTests
     [Fact]
     public async Task The_root_is_read_only_by_default()
     {
-        (ContainerResult result, string output) = await Box.Shell("echo x > /file").CaptureAsync();
+        (ContainerResult result, string output) = await Box.Shell("echo x > /file").RunAndReadAsync();
         Assert.NotEqual(0, result.Status.Code);
         Assert.Contains("Read-only file system", output);
     }
@@ -63,13 +67,16 @@ public class ContainerTests
         // One mount on /, nothing above it, and not the host's.
         Assert.Equal("1", await Box.Shell("cut -d' ' -f5 /proc/self/mountinfo | grep -cx /").OutputAsync());
         Assert.Equal("", await Box.Shell("awk '$5 == \"/\"' /proc/self/mountinfo | grep -w ext4; true").OutputAsync());
-        Assert.Equal("same", await Box.Shell("[ $(stat -c %d:%i /) = $(stat -c %d:%i /..) ] && [ $(stat -c %d:%i /) = $(stat -c %d:%i /proc/1/root/..) ] && echo same").OutputAsync());
+        Assert.Equal("same",
+            await Box.Shell("[ $(stat -c %d:%i /) = $(stat -c %d:%i /..) ] && [ $(stat -c %d:%i /) = $(stat -c %d:%i "
+                + "/proc/self/root/..) ] && echo same").OutputAsync());
     }
 
     [Fact]
     public async Task Kernel_settings_cannot_be_written()
     {
-        string output = await Box.Shell("for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/kernel/hostname /sys/kernel/uevent_helper; do (echo x > $f) 2>/dev/null && echo wrote $f; done; true").OutputAsync();
+        string output = await Box.Shell("for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/kernel/hostname "
+            + "/sys/kernel/uevent_helper; do (echo x > $f) 2>/dev/null && echo wrote $f; done; true").OutputAsync();
         Assert.Equal("", output);
     }
 
@@ -78,7 +85,6 @@ public class ContainerTests
     {
         ContainerResult exited = await Box.Shell("exit 42").RunAsync();
         Assert.Equal((42, null), (exited.Status.Code, exited.Status.Signal));
-        Assert.InRange(exited.Status.Usage!.Value.MaxResidentBytes, 100_000, 1_000_000_000);
         ContainerResult killed = await Box.Shell("sh -c 'kill -SEGV $$'; exit $?").RunAsync();
         Assert.Equal(139, killed.Status.Code);
         await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
@@ -95,7 +101,7 @@ public class ContainerTests
         ContainerResult result = await process.WaitAsync();
         Assert.True(process.Process.HasExited);
         // Reaped by the watcher: a second reap asks the pidfd, which knows since Linux 6.15.
-        ExitStatus again = Linux.Syscalls.WaitSyscalls.Reap(process.Process.Descriptor, block: true)!.Value;
+        ExitStatus again = Linux.Syscalls.WaitSyscalls.Reap(process.Process, block: true)!.Value;
         if (KernelVersion.Running >= new KernelVersion(6, 15))
             Assert.Equal(9, again.Signal);
         else
@@ -173,7 +179,8 @@ public class ContainerTests
     [Fact]
     public async Task An_init_is_process_1_forwards_signals_and_reaps_orphans()
     {
-        await using ContainerProcess process = await Box.Shell("trap 'echo got; exit 5' USR1; (sleep 0.05 &); sleep 0.3; ps -eo pid,stat | grep -c Z; echo $$; while :; do sleep 0.05; done")
+        await using ContainerProcess process = await Box.Shell(
+            "trap 'echo got; exit 5' USR1; (sleep 0.05 &); sleep 0.3; ps -eo pid,stat | grep -c Z; echo $$; while :; do sleep 0.05; done")
             .WithInit().WithStandardOutput(Stdio.Pipe).StartAsync();
         var output = new StreamReader(process.StandardOutput!);
         Assert.Equal("0", await output.ReadLineAsync());
@@ -183,16 +190,11 @@ public class ContainerTests
         Assert.Equal(5, (await process.WaitAsync()).Status.Code);
     }
 
-    [Theory]
-    [InlineData("exit 3", 3)]
-    [InlineData("kill -9 $$", 137)]
-    [InlineData("kill -TERM $$", 143)]
-    public async Task An_init_ends_as_the_program_ends(string script, int code) => Assert.Equal(code, (await Box.Shell(script).WithInit().RunAsync()).Status.Code);
-
     [Fact]
     public async Task Input_and_output_are_streams()
     {
-        await using ContainerProcess process = await Box.Builder("/bin/cat").WithStandardInput(Stdio.Pipe).WithStandardOutput(Stdio.Pipe).StartAsync();
+        await using ContainerProcess process = await Box.Builder("/bin/cat").WithStandardInput(Stdio.Pipe)
+            .WithStandardOutput(Stdio.Pipe).StartAsync();
         await process.StandardInput!.WriteAsync("hello"u8.ToArray());
         process.StandardInput.Close();
         Assert.Equal("hello", await new StreamReader(process.StandardOutput!).ReadToEndAsync());
@@ -205,10 +207,12 @@ public class ContainerTests
     {
         using var directory = new TemporaryDirectory();
         string input = directory.Write("in", "from file"), target = Path.Combine(directory.Path, "out");
-        using FileStream three = File.OpenRead(directory.Write("three", "III")), four = File.OpenRead(directory.Write("four", "IV")), error = new(Path.Combine(directory.Path, "err"), FileMode.Create, FileAccess.Write, FileShare.ReadWrite);
+        using FileStream three = File.OpenRead(directory.Write("three", "III")), four = File.OpenRead(directory.Write("four", "IV")),
+            error = new(Path.Combine(directory.Path, "err"), FileMode.Create, FileAccess.Write, FileShare.ReadWrite);
         // Sources may have the very numbers that are targets: 3 to 6 are given in an order that would overwrite.
         ContainerResult result = await Box.Shell("cat; cat <&5; cat <&3; echo oops >&2; ls /proc/self/fd | wc -l")
-            .WithStandardInput(Stdio.File(input)).WithStandardOutput(Stdio.File(target)).WithStandardError(Stdio.Handle(error.SafeFileHandle))
+            .WithStandardInput(Stdio.File(input)).WithStandardOutput(Stdio.File(target))
+            .WithStandardError(Stdio.Handle(error.SafeFileHandle))
             .AddDescriptor(four.SafeFileHandle, 5).AddDescriptor(three.SafeFileHandle, 3).WithLaunchForm(form).RunAsync();
         Assert.Equal(0, result.Status.Code);
         Assert.Equal("from fileIVIII6\n", File.ReadAllText(target));
@@ -220,7 +224,9 @@ public class ContainerTests
     [Fact]
     public async Task A_terminal_is_its_own_and_controlling()
     {
-        await using ContainerProcess process = await Box.Shell("tty; test -c /dev/console && echo console; ps -o tty= -p $$; read line; echo \"<$line>\"; stty size").WithTerminal().StartAsync();
+        await using ContainerProcess process =
+            await Box.Shell("tty; test -c /dev/console && echo console; ps -o tty= -p $$; read line; echo \"<$line>\"; stty size")
+                .WithTerminal().StartAsync();
         process.Terminal!.Resize(columns: 99, rows: 33);
         await process.Terminal.Stream.WriteAsync("typed\n"u8.ToArray());
         string output = ReadTerminal(process);
@@ -245,9 +251,12 @@ public class ContainerTests
     [Fact]
     public async Task Process_settings_arrive()
     {
-        ContainerBuilder builder = Box.Shell("pwd; umask; echo $A; echo $HOME; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; cat /proc/sys/kernel/domainname; cat /proc/sys/net/ipv4/ip_forward; cat /proc/sys/kernel/shmmax; env | wc -l")
-            .WithWorkingDirectory("/made/for/this", create: true).WithUmask(0b000_111_010).AddEnvironment("A", "b=c d").AddRlimit(new Rlimit(RlimitResource.Nofile, 100, 200))
-            .WithOomScoreAdj(500).WithDomainName("example.net").AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("kernel.shmmax", "12345").WithReadOnlyRoot(false);
+        ContainerBuilder builder = Box.Shell("pwd; umask; echo $A; echo $HOME; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; "
+            + "cat /proc/sys/kernel/domainname; cat /proc/sys/net/ipv4/ip_forward; cat /proc/sys/kernel/shmmax; env | wc -l")
+            .WithWorkingDirectory("/made/for/this", create: true).WithUmask(0b000_111_010).AddEnvironment("A", "b=c d")
+            .AddRlimit(new Rlimit(RlimitResource.Nofile, 100, 200))
+            .WithOomScoreAdj(500).WithDomainName("example.net").AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("kernel.shmmax", "12345")
+            .WithReadOnlyRoot(false);
         string[] expected = ["/made/for/this", "0072", "b=c d", "/root", "100", "200", "500", "example.net", "1", "12345"];
         Assert.Equal(expected, (await builder.OutputAsync()).Split('\n')[..^1]);
     }
@@ -259,9 +268,10 @@ public class ContainerTests
         try
         {
             foreach (LaunchForm form in Enum.GetValues<LaunchForm>())
-                Assert.Equal("1", await Box.Shell("echo $$").WithLaunchForm(form).OutputAsync());
+                Assert.Equal(form == LaunchForm.Sealed ? "2" : "1", await Box.Shell("echo $$").WithLaunchForm(form).OutputAsync());
             if (Host.IsRoot)
-                Assert.Equal("0 100000 65536", await Box.Shell("echo $(cat /proc/self/uid_map)").WithUserNamespace(IdMap.Parse("0:100000:65536"), IdMap.Parse("0:100000:65536")).OutputAsync());
+                Assert.Equal("0 100000 65536", await Box.Shell("echo $(cat /proc/self/uid_map)")
+                    .WithUserNamespace(IdMap.Parse("0:100000:65536"), IdMap.Parse("0:100000:65536")).OutputAsync());
         }
         finally
         {
@@ -275,7 +285,8 @@ public class ContainerTests
         const string Show = "id -u; sed -nE 's/^Cap(Eff|Prm|Bnd|Amb):\\s*0*//p' /proc/self/status";
         Assert.Equal("33\n\n\na80425fb\n", await Box.Shell(Show).WithUser(33, 33).OutputAsync() + "\n");
         CapabilitySet net = CapabilitySet.Of(Capability.NetRaw);
-        Assert.Equal("33\n2000\n2000\na80425fb\n2000", await Box.Shell(Show).WithUser(33, 33).WithCapabilities(new CapabilityState(CapabilitySet.DockerDefault, net, net, net, net)).OutputAsync());
+        Assert.Equal("33\n2000\n2000\na80425fb\n2000", await Box.Shell(Show).WithUser(33, 33)
+            .WithCapabilities(new CapabilityState(CapabilitySet.DockerDefault, net, net, net, net)).OutputAsync());
     }
 
     [Fact]
@@ -283,7 +294,8 @@ public class ContainerTests
     {
         Host.NeedsRoot();
         long before = Linux.Launching.Dumpable.Current;
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Box.Builder("/bin/true").WithUser(33, 33).WithLaunchForm(LaunchForm.InMemory).RunAsync()));
+        await Task.WhenAll(Enumerable.Range(0, 20)
+            .Select(_ => Box.Builder("/bin/true").WithUser(33, 33).WithLaunchForm(LaunchForm.InMemory).RunAsync()));
         Assert.Equal((1, 1), (before, Linux.Launching.Dumpable.Current));
     }
 
@@ -291,7 +303,9 @@ public class ContainerTests
     public async Task The_cgroup_tree_can_be_mounted_from_the_containers_own_root()
     {
         Host.NeedsRoot();
-        string output = await Box.Shell("stat -f -c %T /sys/fs/cgroup; cat /proc/self/cgroup | grep ^0; (mkdir /sys/fs/cgroup/x) 2>/dev/null || echo read-only").AddMount(new Cgroup2Mount()).OutputAsync();
+        string output = await Box.Shell(
+            "stat -f -c %T /sys/fs/cgroup; cat /proc/self/cgroup | grep ^0; (mkdir /sys/fs/cgroup/x) 2>/dev/null || echo read-only")
+            .AddMount(new Cgroup2Mount()).OutputAsync();
         Assert.Equal("cgroup2fs\n0::/\nread-only", output);
     }
 
@@ -300,7 +314,17 @@ public class ContainerTests
     {
         Host.NeedsRoot();
         double before = double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0]);
-        string inside = await Box.Shell("cut -d' ' -f1 /proc/uptime").WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.FromDays(1))).OutputAsync();
+        ContainerBuilder builder = Box.Shell("cut -d' ' -f1 /proc/uptime")
+            .WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.FromDays(1)));
+        if (KernelVersion.Running < new KernelVersion(6, 2))
+        {
+            LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => builder.StartAsync());
+            Assert.Contains("write(2) failed with EACCES", e.Message);
+            Assert.Contains("A newer one is needed: 6.12 will do", e.Message);
+            return;
+        }
+
+        string inside = await builder.OutputAsync();
         Assert.InRange(double.Parse(inside) - before, 86_399, 86_500);
     }
 
@@ -310,7 +334,8 @@ public class ContainerTests
         foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
         {
             await using ContainerProcess process = await Box.Builder("/bin/true").WithLaunchForm(form).WithStepTimes().StartAsync();
-            Assert.True(process.StepTimes.Length >= process.Plan.Steps.Length - 4, $"{process.StepTimes.Length} of {process.Plan.Steps.Length}");
+            Assert.True(process.StepTimes.Length >= process.Plan.Steps.Length - 4,
+                $"{process.StepTimes.Length} of {process.Plan.Steps.Length}");
             Assert.All(process.StepTimes, t => Assert.InRange(t.Duration, TimeSpan.Zero, TimeSpan.FromSeconds(10)));
             Assert.True(process.StepTimes.Sum(t => t.Duration.TotalMicroseconds) > 100);
             await process.WaitAsync();
@@ -324,17 +349,18 @@ public class ContainerTests
         Assert.True(condition());
     }
 
-    internal static int Sleeping(string marker) => Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)).Count(d =>
-    {
-        try
+    internal static int Sleeping(string marker) =>
+        Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)).Count(d =>
         {
-            return File.ReadAllText(d + "/cmdline").Replace('\0', ' ').StartsWith($"sleep {marker}", StringComparison.Ordinal);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    });
+            try
+            {
+                return File.ReadAllText(d + "/cmdline").Replace('\0', ' ').StartsWith($"sleep {marker}", StringComparison.Ordinal);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+        });
 
     private static string ReadTerminal(ContainerProcess process)
     {

@@ -28,7 +28,8 @@ public class InterruptionTests
     public async Task Containers_start_are_measured_and_end(LaunchForm form)
     {
         bool limited = HostFacts.Current.Cgroups.Obstacle is null;
-        ContainerBuilder builder = Box.Builder("/bin/cat").WithLaunchForm(form).WithStandardInput(Stdio.Pipe).WithStandardOutput(Stdio.Pipe);
+        ContainerBuilder builder = Box.Builder("/bin/cat").WithLaunchForm(form).WithStandardInput(Stdio.Pipe)
+            .WithStandardOutput(Stdio.Pipe);
         LaunchPlan plan = (limited ? builder.WithMemoryMax(ByteSize.FromMebibytes(100)) : builder).Plan();
         await RunAsync(plan);
         var leaks = new Leaks();
@@ -73,7 +74,8 @@ public class InterruptionTests
         });
         using var notifier = SeccompNotifier.Start(listener, _ => new ValueTask<SeccompReply>(SeccompReply.Return(4711)));
         using var storm = new SignalStorm();
-        long[] answers = thread.Invoke(() => Enumerable.Range(0, 2000).Select(_ => RawSyscall.InvokeRestarting(Syscall.getppid).Value).ToArray());
+        long[] answers = thread.Invoke(() => Enumerable.Range(0, 2000)
+            .Select(_ => RawSyscall.InvokeRestarting(Syscall.getppid).Value).ToArray());
         Assert.All(answers, a => Assert.Equal(4711, a));
         Assert.Null(notifier.Failure);
     }

@@ -7,20 +7,24 @@ namespace Isolation.Kernel.Tests;
 public class LauncherTests
 {
     private static (int Code, string Output) Launcher(params string[] arguments) =>
-        Host.Run("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), .. arguments]);
+        Host.Run(Host.Dotnet, [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), .. arguments]);
 
     [Fact]
     public void The_readmes_command_shows_what_is_isolated()
     {
-        (int code, string output) = Launcher("run", "sh", "-c", "echo \"process $$ on $(hostname), links: $(ls /sys/class/net)\"; echo processes: /proc/[0-9]*; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /written && ls /written");
-        Assert.Equal((0, "process 1 on container, links: lo\nprocesses: /proc/1\nCapEff:\t00000000a80425fb\nNoNewPrivs:\t1\n/written\n"), (code, output));
+        (int code, string output) = Launcher("run", "sh", "-c", "echo \"process $$ on $(hostname), links: $(ls /sys/class/net)\"; "
+            + "echo processes: /proc/[0-9]*; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /written && ls /written");
+        Assert.Equal(
+            (0, "process 2 on container, links: lo\nprocesses: /proc/1 /proc/2\nCapEff:\t00000000a80425fb\nNoNewPrivs:\t1\n/written\n"),
+            (code, output));
         Assert.False(File.Exists("/written"));
     }
 
     [Fact]
     public void Signals_that_the_launchers_parent_has_it_ignore_are_not_ignored_inside()
     {
-        (int code, string output) = Host.Run("sh", "-c", "trap '' HUP INT QUIT PIPE USR1; exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "sed", "-n", "s/SigIgn:.//p", "/proc/self/status");
+        (int code, string output) = Host.Run("sh", "-c", "trap '' HUP INT QUIT PIPE USR1; exec dotnet \"$@\"", "sh",
+            Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "sed", "-n", "s/SigIgn:.//p", "/proc/self/status");
         Assert.Equal((0, "0000000000000000\n"), (code, output));
     }
 
@@ -34,16 +38,20 @@ public class LauncherTests
     [InlineData(125, "--publish", "80:80", "true")]
     [InlineData(125, "--rootfs", "/no/such/root", "true")]
     [InlineData(125)]
-    public void Exit_codes_are_dockers(int expected, params string[] arguments) => Assert.Equal(expected, Launcher(["run", .. arguments]).Code);
+    public void Exit_codes_are_dockers(int expected, params string[] arguments) =>
+        Assert.Equal(expected, Launcher(["run", .. arguments]).Code);
 
     [Fact]
     public void Flags_arrive()
     {
         using var directory = new TemporaryDirectory();
         string source = directory.Write("file", "volume");
-        (int code, string output) = Launcher("run", "--hostname", "h", "-e", "A=1", "--env=B=2", "-w", "/run/new", "--tmpfs", "/run:size=64k,mode=755", "-v", $"{source}:/run/f:ro", "--ulimit", "nofile=33:44",
-            "--cap-drop", "ALL", "--cap-add", "kill", "--device", "/dev/zero:/run/zero", "--sysctl", "net.ipv4.ip_forward=1", "--oom-score-adj", "7", "--read-only", "-i", "--rm", "--",
-            "sh", "-c", "hostname; echo $A$B; pwd; cat /run/f; echo; ulimit -n; sed -n 's/CapEff:.//p' /proc/self/status; head -c 2 /run/zero | wc -c; cat /proc/sys/net/ipv4/ip_forward /proc/self/oom_score_adj; touch /x 2>&1 | grep -c Read-only");
+        (int code, string output) = Launcher("run", "--hostname", "h", "-e", "A=1", "--env=B=2", "-w", "/run/new", "--tmpfs",
+            "/run:size=64k,mode=755", "-v", $"{source}:/run/f:ro", "--ulimit", "nofile=33:44",
+            "--cap-drop", "ALL", "--cap-add", "kill", "--device", "/dev/zero:/run/zero", "--sysctl", "net.ipv4.ip_forward=1",
+            "--oom-score-adj", "7", "--read-only", "-i", "--rm", "--",
+            "sh", "-c", "hostname; echo $A$B; pwd; cat /run/f; echo; ulimit -n; sed -n 's/CapEff:.//p' /proc/self/status; head -c 2 "
+                + "/run/zero | wc -c; cat /proc/sys/net/ipv4/ip_forward /proc/self/oom_score_adj; touch /x 2>&1 | grep -c Read-only");
         Assert.Equal((0, "h\n12\n/run/new\nvolume\n33\n0000000000000020\n2\n1\n7\n1\n"), (code, output));
     }
 
@@ -52,7 +60,8 @@ public class LauncherTests
     {
         using var directory = new TemporaryDirectory();
         string root = Box.MakeRoot(directory);
-        string[] programs = [.. new[] { "/usr", "/lib", "/lib64", "/bin" }.Where(d => new DirectoryInfo(d) is { Exists: true, LinkTarget: null }).SelectMany(d => new[] { "-v", $"{d}:{d}:ro" })];
+        string[] programs = [.. new[] { "/usr", "/lib", "/lib64", "/bin" }
+            .Where(d => new DirectoryInfo(d) is { Exists: true, LinkTarget: null }).SelectMany(d => new[] { "-v", $"{d}:{d}:ro" })];
         Assert.Equal(0, Launcher(["run", "--rootfs", root, .. programs, "sh", "-c", "echo x > /made"]).Code);
         Assert.False(File.Exists(Path.Combine(root, "made")));
         Assert.Equal(0, Launcher(["run", "--rootfs", root + ":rw", .. programs, "sh", "-c", "echo x > /made"]).Code);
@@ -67,7 +76,8 @@ public class LauncherTests
         Assert.Equal((0, $"{net}\n"), Launcher("run", "--net", "host", "readlink", "/proc/self/ns/net"));
         Assert.Equal(125, Launcher("run", "--net", "macvlan", "true").Code);
         if (Host.IsRoot)
-            Assert.Equal((0, "0 100000 65536\n"), Launcher("run", "--userns", "0:100000:65536", "sh", "-c", "echo $(cat /proc/self/uid_map)"));
+            Assert.Equal((0, "0 100000 65536\n"),
+                Launcher("run", "--userns", "0:100000:65536", "sh", "-c", "echo $(cat /proc/self/uid_map)"));
     }
 
     [Fact]
@@ -81,7 +91,8 @@ public class LauncherTests
     [Fact]
     public void Privileged_means_that_nothing_is_masked()
     {
-        (int code, string output) = Launcher("run", "--privileged", "sh", "-c", "grep -c NoNewPrivs:.0 /proc/self/status; awk '$5 ~ \"^/proc/\"' /proc/self/mountinfo | wc -l");
+        (int code, string output) = Launcher("run", "--privileged", "sh", "-c",
+            "grep -c NoNewPrivs:.0 /proc/self/status; awk '$5 ~ \"^/proc/\"' /proc/self/mountinfo | wc -l");
         Assert.Equal((0, "1\n0\n"), (code, output));
     }
 
@@ -109,7 +120,31 @@ public class LauncherTests
     {
         (int code, string output) = Launcher("help");
         Assert.Equal(0, code);
-        foreach (string flag in new[] { "--rootfs", "--read-only", "--volume", "--tmpfs", "--hostname", "--user", "--userns", "--ipc", "--pid", "--net", "--cap-add", "--cap-drop", "--privileged", "--security-opt", "--device", "--init", "--env", "--workdir", "--ulimit", "--timeout", "--tty", "--plan" })
+        foreach (string flag in new[]
+        {
+            "--rootfs",
+            "--read-only",
+            "--volume",
+            "--tmpfs",
+            "--hostname",
+            "--user",
+            "--userns",
+            "--ipc",
+            "--pid",
+            "--net",
+            "--cap-add",
+            "--cap-drop",
+            "--privileged",
+            "--security-opt",
+            "--device",
+            "--init",
+            "--env",
+            "--workdir",
+            "--ulimit",
+            "--timeout",
+            "--tty",
+            "--plan"
+        })
             Assert.Contains(flag, output);
         Assert.Equal(125, Launcher("frobnicate").Code);
     }
@@ -117,7 +152,9 @@ public class LauncherTests
     [Fact]
     public async Task A_signal_to_the_launcher_reaches_the_command()
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "sh", "-c", "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Host.Dotnet, [Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll"), "run", "sh", "-c",
+            "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done"])
+        { RedirectStandardOutput = true };
         using Process launcher = Process.Start(start)!;
         Assert.Equal("ready", await launcher.StandardOutput.ReadLineAsync());
         Assert.Equal(0, Host.Run("kill", "-TERM", launcher.Id.ToString()).Code);
@@ -130,7 +167,8 @@ public class LauncherTests
     public void Output_of_a_terminal_is_added_to_a_file_that_others_write_too()
     {
         using var directory = new TemporaryDirectory();
-        string launcher = $"dotnet {Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll")}", file = Path.Combine(directory.Path, "out");
+        string launcher = $"dotnet {Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll")}",
+            file = Path.Combine(directory.Path, "out");
         Assert.Equal(0, Host.Run("sh", "-c", $"(echo before; {launcher} run -t echo inside; echo after) > {file}").Code);
         Assert.Equal("before\ninside\r\nafter\n", File.ReadAllText(file));
     }
@@ -141,7 +179,8 @@ public class LauncherTests
         // script(1) gives the launcher a terminal of its own; the shell inside gets the container's.
         Host.NeedsTool("script");
         string command = $"stty rows 40 cols 120; dotnet {Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll")} run -t sh -i";
-        var start = new ProcessStartInfo("script", ["-qec", command, "/dev/null"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("script", ["-qec", command, "/dev/null"])
+        { RedirectStandardInput = true, RedirectStandardOutput = true };
         using Process script = Process.Start(start)!;
         var output = new System.Text.StringBuilder();
         Task reading = Task.Run(() =>
@@ -186,21 +225,28 @@ public class LauncherTests
     public void Filters_are_compiled_explained_and_listed()
     {
         using var directory = new TemporaryDirectory();
-        string profile = directory.Write("profile.json", """{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sync"], "action": "SCMP_ACT_KILL_PROCESS"}, {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30}]}""");
+        string profile = directory.Write("profile.json", """{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sync"],"""
+            + """ "action": "SCMP_ACT_KILL_PROCESS"}, {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30}]}""");
         string program = Path.Combine(directory.Path, "program");
         (int code, string output) = Launcher("seccomp", "compile", profile, "--arch", "x86_64", "-o", program);
         Assert.True(code == 0, output);
         Assert.Contains("instructions for X64", output);
         Assert.Equal(0, new FileInfo(program).Length % 8);
         (code, output) = Launcher("seccomp", "disasm", program);
-        Assert.Equal((0, true), (code, output.StartsWith("   0: A = architecture", StringComparison.Ordinal) && output.Contains("return errno(EROFS)")));
+        Assert.Equal((0, true),
+            (code, output.StartsWith("   0: A = architecture", StringComparison.Ordinal) && output.Contains("return errno(EROFS)")));
         Assert.Contains("errno(EPERM). The rule \"ioctl if", Launcher("seccomp", "explain", "default", "ioctl", "0", "0x5412").Output);
-        Assert.Contains("mkdir(0, 511, 0, 0, 0, 0): errno(EROFS)", Launcher("seccomp", "explain", profile, "--arch=amd64", "mkdir", "0", "511").Output);
-        foreach (string[] wrong in new string[][] { ["seccomp"], ["seccomp", "make"], ["seccomp", "compile"], ["seccomp", "compile", "/missing"], ["seccomp", "compile", program], ["seccomp", "compile", profile, "--arch", "vax"],
-            ["seccomp", "compile", profile, "--cap", "x"], ["seccomp", "explain", "default", "no_such_call"], ["seccomp", "explain", "default", "read", "x"], ["seccomp", "disasm", profile], ["inspect"], ["inspect", "x"], ["inspect", "999999999"], ["learn", "--runs", "0", "true"] })
+        Assert.Contains("mkdir(0, 511, 0, 0, 0, 0): errno(EROFS)",
+            Launcher("seccomp", "explain", profile, "--arch=amd64", "mkdir", "0", "511").Output);
+        foreach (string[] wrong in new string[][] { ["seccomp"], ["seccomp", "make"], ["seccomp", "compile"],
+            ["seccomp", "compile", "/missing"], ["seccomp", "compile", program], ["seccomp", "compile", profile, "--arch", "vax"],
+            ["seccomp", "compile", profile, "--cap", "x"], ["seccomp", "explain", "default", "no_such_call"],
+            ["seccomp", "explain", "default", "read", "x"], ["seccomp", "disasm", profile], ["inspect"], ["inspect", "x"],
+            ["inspect", "999999999"], ["learn", "--runs", "0", "true"] })
         {
             (code, output) = Launcher(wrong);
-            Assert.True(code == 125 && output.StartsWith("isolation: ", StringComparison.Ordinal) && !output.Contains("   at "), $"{string.Join(' ', wrong)}: {code} {output}");
+            Assert.True(code == 125 && output.StartsWith("isolation: ", StringComparison.Ordinal) && !output.Contains("   at "),
+                $"{string.Join(' ', wrong)}: {code} {output}");
         }
     }
 
@@ -218,7 +264,8 @@ public class LauncherTests
         Assert.True(code != 0 && !output.Contains("isolation:"), output);
         (code, output) = Launcher("run", "--security-opt", "seccomp=unconfined", "grep", "Seccomp:", "/proc/self/status");
         Assert.Equal("Seccomp:\t0\n", output);
-        (code, output) = Launcher("run", "--security-opt", "landlock=rx:/usr,rx:/lib,rx:/etc", "--security-opt", "landlock=rw:/tmp,rw:/dev/null", "sh", "-c", "cat /etc/hostname >/tmp/x && echo fine; ls /root 2>/dev/null || echo no");
+        (code, output) = Launcher("run", "--security-opt", "landlock=rx:/usr,rx:/lib,rx:/etc", "--security-opt",
+            "landlock=rw:/tmp,rw:/dev/null", "sh", "-c", "cat /etc/hostname >/tmp/x && echo fine; ls /root 2>/dev/null || echo no");
         Assert.Equal("fine\nno\n", output);
         Assert.Contains("is none of no-new-privileges", Launcher("run", "--security-opt", "nonsense", "true").Output);
         Assert.Contains("capabilities, effective: ", Launcher("inspect", Environment.ProcessId.ToString()).Output);

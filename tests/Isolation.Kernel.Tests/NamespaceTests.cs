@@ -27,7 +27,8 @@ public class NamespaceTests
                 Assert.NotEqual(inside.Id, outside.Id);
             }
 
-            Assert.Equal(["lo"], thread.Invoke(() => File.ReadAllLines("/proc/thread-self/net/dev").Skip(2).Select(l => l.Split(':')[0].Trim()).ToArray()));
+            Assert.Equal(["lo"],
+                thread.Invoke(() => File.ReadAllLines("/proc/thread-self/net/dev").Skip(2).Select(l => l.Split(':')[0].Trim()).ToArray()));
         }
 
         using Namespace after = Namespace.OpenCurrent(NamespaceKinds.Uts);
@@ -50,14 +51,17 @@ public class NamespaceTests
     {
         Host.NeedsRoot();
         await using ContainerProcess container = await Box.Builder("/bin/sleep", "1000").StartAsync();
-        using Namespace uts = Namespace.Open(NamespaceKinds.Uts, container.Process), mount = Namespace.Open(NamespaceKinds.Mount, container.ProcessId);
+        using Namespace uts = Namespace.Open(NamespaceKinds.Uts, container.Process),
+            mount = Namespace.Open(NamespaceKinds.Mount, container.ProcessId);
         using Namespace again = Namespace.Open($"/proc/{container.ProcessId}/ns/uts");
         Assert.True(uts.Equals(again));
-        using LinuxThread thread = Namespace.Enter(uts, mount);
+        Assert.Contains("load code from its root", Assert.Throws<ArgumentException>(() => Namespace.Enter(uts, mount)).Message);
+        using LinuxThread thread = Namespace.EnterTrustingCodeInside(uts, mount);
         Assert.Equal("box", thread.Invoke(() => File.ReadAllText("/proc/sys/kernel/hostname").Trim()));
         using Namespace owner = uts.OpenOwner(), host = Namespace.OpenCurrent(NamespaceKinds.User);
         Assert.True(owner.Equals(host));
-        using Namespace pid = Namespace.Open(NamespaceKinds.Pid, container.ProcessId), parent = pid.OpenParent(), mine = Namespace.OpenCurrent(NamespaceKinds.Pid);
+        using Namespace pid = Namespace.Open(NamespaceKinds.Pid, container.ProcessId), parent = pid.OpenParent(),
+            mine = Namespace.OpenCurrent(NamespaceKinds.Pid);
         Assert.True(parent.Equals(mine));
         Assert.Equal(Errno.EINVAL, Assert.Throws<LinuxException>(() => uts.OpenParent()).Errno);
     }
@@ -67,7 +71,8 @@ public class NamespaceTests
     {
         ContainerProcess container = await Box.Builder("/bin/true").StartAsync();
         await container.WaitAsync();
-        Assert.True(Assert.Throws<LinuxException>(() => Namespace.Open(NamespaceKinds.Net, container.Process)).Errno is Errno.ENOENT or Errno.ESRCH);
+        Assert.True(Assert.Throws<LinuxException>(() => Namespace.Open(NamespaceKinds.Net, container.Process))
+            .Errno is Errno.ENOENT or Errno.ESRCH);
         await container.DisposeAsync();
         Assert.Contains("not a namespace", Assert.Throws<LinuxException>(() => Namespace.Open("/etc/passwd")).Message);
     }
@@ -131,10 +136,18 @@ public class NamespaceTests
         await using ContainerProcess first = await Box.Shell("ipcmk -M 4096 > /dev/null; exec sleep 1000").StartAsync();
         await ContainerTests.WaitFor(() => ContainerTests.Sleeping("1000") > 0);
         const NamespaceKinds Kinds = NamespaceKinds.Ipc | NamespaceKinds.Net | NamespaceKinds.Pid;
-        string output = await Box.Shell("ipcs -m | grep -c 4096; cat /proc/1/cmdline | tr '\\0' ' '; echo; for n in ipc net pid uts mnt; do readlink /proc/self/ns/$n; done; echo $$").AddJoinedNamespaces(Kinds, first).OutputAsync();
+        string output = await Box.Shell("ipcs -m | grep -c 4096; cat /proc/2/cmdline | tr '\\0' ' '; echo; for n in ipc net pid uts mnt; "
+            + "do readlink /proc/self/ns/$n; done; echo $$").AddJoinedNamespaces(Kinds, first).OutputAsync();
         string[] lines = output.Split('\n');
         Assert.Equal(["1", "sleep 1000 "], lines[..2]);
-        foreach ((string line, NamespaceKinds kind, bool shared) in new[] { (lines[2], NamespaceKinds.Ipc, true), (lines[3], NamespaceKinds.Net, true), (lines[4], NamespaceKinds.Pid, true), (lines[5], NamespaceKinds.Uts, false), (lines[6], NamespaceKinds.Mount, false) })
+        foreach ((string line, NamespaceKinds kind, bool shared) in new[]
+        {
+            (lines[2], NamespaceKinds.Ipc, true),
+            (lines[3], NamespaceKinds.Net, true),
+            (lines[4], NamespaceKinds.Pid, true),
+            (lines[5], NamespaceKinds.Uts, false),
+            (lines[6], NamespaceKinds.Mount, false)
+        })
         {
             using Namespace its = Namespace.Open(kind, first.ProcessId);
             Assert.Equal(shared, line == its.ToString());
@@ -160,7 +173,8 @@ public class NamespaceTests
         var leaks = new Leaks();
         using (var pool = new NetworkNamespacePool(3))
         {
-            LaunchPlan plan = Box.Shell("readlink /proc/self/ns/net; cat /sys/class/net/lo/operstate").WithNetworkPool(pool).WithStandardOutput(Stdio.Pipe).Plan();
+            LaunchPlan plan = Box.Shell("readlink /proc/self/ns/net; cat /sys/class/net/lo/operstate").WithNetworkPool(pool)
+                .WithStandardOutput(Stdio.Pipe).Plan();
             var seen = new HashSet<string>();
             using Namespace host = Namespace.OpenCurrent(NamespaceKinds.Net);
             for (int i = 0; i < 10; i++)
@@ -182,14 +196,19 @@ public class NamespaceTests
     {
         Host.NeedsRoot();
         using var directory = new TemporaryDirectory();
+        Assert.SkipWhen(KernelVersion.Running < new KernelVersion(6, 3)
+            && Host.Run("stat", "-f", "-c", "%T", directory.Path).Output == "tmpfs\n",
+            "needs a temporary directory that can be idmapped: tmpfs can since Linux 6.3");
         string root = Box.MakeRoot(directory), shared = directory.Make("shared");
         directory.Write("shared/file", "x");
         foreach (string name in new[] { "usr", "proc", "dev", "sys", "mnt" })
             directory.Make("root/" + name);
         var map = new IdMap(new IdMapRange(0, 700_000, 65_536));
-        string output = await new ContainerBuilder(new DirectoryRootfs(root) { IdMapped = true }).WithHostPrograms().WithReadOnlyRoot(false).WithUserNamespace(map, map)
+        string output = await new ContainerBuilder(new DirectoryRootfs(root) { IdMapped = true }).WithHostPrograms().WithReadOnlyRoot(false)
+            .WithUserNamespace(map, map)
             .AddMount(new BindMount(shared, "/mnt") { IdMapped = true })
-            .WithCommand("/bin/sh", "-c", "stat -c %u / /mnt/file; echo made > /made; echo made > /mnt/made; stat -c %u /made").OutputAsync();
+            .WithCommand("/bin/sh", "-c", "stat -c %u / /mnt/file; echo made > /made; echo made > /mnt/made; stat -c %u /made")
+            .OutputAsync();
         Assert.Equal("0\n0\n0", output);
         // On the host both belong to root, not to the id that the container's root stands for.
         Assert.Equal("0\n0\n", Host.Run("stat", "-c", "%u", Path.Combine(root, "made"), Path.Combine(shared, "made")).Output);

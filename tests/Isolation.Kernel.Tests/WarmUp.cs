@@ -5,7 +5,8 @@ using Isolation.Linux;
 
 namespace Isolation.Kernel.Tests;
 
-/// <summary>Before the first test, every launcher thread makes a launch: what each of them keeps open for good is then there before anything is counted.</summary>
+/// <summary>Before the first test, every launcher thread makes a launch:
+/// what each of them keeps open for good is then there before anything is counted.</summary>
 public sealed class WarmUp : IAsyncLifetime
 {
     public async ValueTask InitializeAsync()

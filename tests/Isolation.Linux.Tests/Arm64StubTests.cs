@@ -13,9 +13,11 @@ public class Arm64StubTests
         using var directory = new TemporaryDirectory();
         string file = Path.Combine(directory.Path, "stub.bin");
         File.WriteAllBytes(file, Arm64Stub.Emit().Code);
-        (int code, string output) = Host.Run("aarch64-linux-gnu-objdump", "-D", "-b", "binary", "-m", "aarch64", "--no-show-raw-insn", file);
+        (int code, string output) = Host.Run("aarch64-linux-gnu-objdump", "-D", "-b", "binary", "-m", "aarch64",
+            "--no-show-raw-insn", file);
         Assert.True(code == 0, output);
-        string[] listing = [.. output.Split('\n').SkipWhile(l => !l.StartsWith(" ", StringComparison.Ordinal)).Select(l => l.Trim().Replace('\t', ' '))];
+        string[] listing = [.. output.Split('\n').SkipWhile(l => !l.StartsWith(" ", StringComparison.Ordinal))
+            .Select(l => l.Trim().Replace('\t', ' '))];
         Golden.AssertEqual("stub-arm64.txt", string.Join('\n', listing).TrimEnd() + "\n");
     }
 
@@ -26,6 +28,12 @@ public class Arm64StubTests
         Assert.Equal(0, stub.Code.Length % 4);
         Assert.InRange(stub.Code.Length, 1, 4096);
         Assert.InRange(stub.EntryOffset, 1, stub.Code.Length - 1);
+    }
+
+    [Fact]
+    public void The_stub_of_an_image_has_one_store_less()
+    {
+        Assert.Equal(Arm64Stub.Emit().Code.Length - 4, Arm64Stub.Emit(forImage: true).Code.Length);
     }
 
     [Fact]

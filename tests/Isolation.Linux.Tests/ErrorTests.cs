@@ -15,8 +15,10 @@ public class ErrorTests
 
     [Theory]
     [InlineData(false, false, "Cannot mount proc on \"/proc\": mount(2) failed with EPERM (operation not permitted).")]
-    [InlineData(true, false, "Cannot mount proc on \"/proc\": mount(2) failed with EPERM (operation not permitted) at launch step 14 of 31, in the child.")]
-    [InlineData(true, true, "Cannot mount proc on \"/proc\": mount(2) failed with EPERM (operation not permitted) at launch step 14 of 31, in the child. Do this.")]
+    [InlineData(true, false,
+        "Cannot mount proc on \"/proc\": mount(2) failed with EPERM (operation not permitted) at launch step 14 of 31, in the child.")]
+    [InlineData(true, true, "Cannot mount proc on \"/proc\": mount(2) failed with EPERM (operation not permitted) at launch step 14 "
+        + "of 31, in the child. Do this.")]
     public void The_text_says_what_on_what_by_which_call_why_where_and_what_to_do(bool step, bool hint, string expected)
     {
         var exception = new LinuxException("mount proc on", "\"/proc\"", "mount(2)", Errno.EPERM,
@@ -28,14 +30,16 @@ public class ErrorTests
     public void A_missing_feature_names_reason_and_remedy()
     {
         var exception = new KernelFeatureException("a user namespace", "user.max_user_namespaces is 0", "Set it.", new KernelVersion(3, 8));
-        Assert.Equal($"This host cannot provide a user namespace: user.max_user_namespaces is 0. It needs Linux 3.8; this is {KernelVersion.Running}. Set it.", exception.Message);
+        Assert.Equal("This host cannot provide a user namespace: user.max_user_namespaces is 0. It needs Linux 3.8; "
+            + $"this is {KernelVersion.Running}. Set it.", exception.Message);
     }
 
     [Theory]
     [InlineData("6.1.0-28-amd64", 6, 1)]
     [InlineData("6.12", 6, 12)]
     [InlineData("5.15.167.4-microsoft", 5, 15)]
-    public void Kernel_versions_are_read(string text, int major, int minor) => Assert.Equal(new KernelVersion(major, minor), KernelVersion.Parse(text));
+    public void Kernel_versions_are_read(string text, int major, int minor) =>
+        Assert.Equal(new KernelVersion(major, minor), KernelVersion.Parse(text));
 
     [Theory]
     [InlineData("")]

@@ -5,8 +5,10 @@ public class MountInfoTests
     [Fact]
     public void A_line_of_the_manual_is_read()
     {
-        MountInfo mount = Assert.Single(MountInfo.Parse("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"));
-        Assert.Equal((36, 35, 98, 0, "/mnt1", "/mnt2", "rw,noatime"), (mount.Id, mount.ParentId, mount.Major, mount.Minor, mount.Root, mount.MountPoint, mount.Options));
+        MountInfo mount = Assert.Single(
+            MountInfo.Parse("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"));
+        Assert.Equal((36, 35, 98, 0, "/mnt1", "/mnt2", "rw,noatime"),
+            (mount.Id, mount.ParentId, mount.Major, mount.Minor, mount.Root, mount.MountPoint, mount.Options));
         Assert.Equal(["master:1", "shared:2"], mount.OptionalFields);
         Assert.Equal(("ext3", "/dev/root", "rw,errors=continue"), (mount.FileSystemType, mount.Source, mount.SuperOptions));
     }

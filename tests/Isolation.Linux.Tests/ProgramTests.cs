@@ -18,10 +18,12 @@ public class ProgramTests
         Slot file = new("file");
         var writer = new SyscallProgramWriter(Architecture.X64);
         writer.Add(
-            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, "/tmp/a \"b\"", StepArgument.Flags(0x80000, "O_CLOEXEC")) { Result = file, Tolerated = [Errno.ENOENT, Errno.EACCES], SkipOnTolerated = 1 },
+            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, "/tmp/a \"b\"", StepArgument.Flags(0x80000, "O_CLOEXEC"))
+            { Result = file, Tolerated = [Errno.ENOENT, Errno.EACCES], SkipOnTolerated = 1 },
             new SyscallStep(Syscall.write, file, "x\n", 2) { Rule = StepRule.ZeroFails });
         Assert.Equal(
-            "  0  #file = openat(AT_FDCWD, \"/tmp/a \\\"b\\\"\", O_CLOEXEC) tolerates ENOENT|EACCES: skip 1\n  1  write(#file, \"x\\n\", 2) zero fails\n",
+            "  0  #file = openat(AT_FDCWD, \"/tmp/a \\\"b\\\"\", O_CLOEXEC) tolerates ENOENT|EACCES: skip 1\n"
+                + "  1  write(#file, \"x\\n\", 2) zero fails\n",
             writer.Build().ToString());
     }
 
@@ -36,7 +38,8 @@ public class ProgramTests
         }
 
         byte[] x64 = Build(Architecture.X64).Image, arm64 = Build(Architecture.Arm64).Image;
-        Assert.Equal((258, 34), (x64[SyscallProgram.StepOffset(0)] | x64[SyscallProgram.StepOffset(0) + 1] << 8, arm64[SyscallProgram.StepOffset(0)]));
+        Assert.Equal((258, 34),
+            (x64[SyscallProgram.StepOffset(0)] | x64[SyscallProgram.StepOffset(0) + 1] << 8, arm64[SyscallProgram.StepOffset(0)]));
         Assert.Equal(x64[(SyscallProgram.StepOffset(0) + 4)..], arm64[(SyscallProgram.StepOffset(0) + 4)..]);
         var missing = new SyscallProgramWriter(Architecture.Arm64);
         missing.Add(new SyscallStep(Syscall.open, "/x", 0));
@@ -54,14 +57,24 @@ public class ProgramTests
         ["first tolerated errno goes on"] = ([Bad() with { Tolerated = [Errno.EBADF] }, Exit(3)], 3, null),
         ["second tolerated errno goes on"] = ([Bad() with { Tolerated = [Errno.EPERM, Errno.EBADF] }, Exit(3)], 3, null),
         ["third tolerated errno goes on"] = ([Bad() with { Tolerated = [Errno.EPERM, Errno.ENOENT, Errno.EBADF] }, Exit(3)], 3, null),
-        ["tolerated errno skips"] = ([Bad() with { Tolerated = [Errno.EBADF], SkipOnTolerated = 1, SkipOnSuccess = 2 }, Exit(1), Exit(4), Exit(5)], 4, null),
-        ["other errnos are not tolerated"] = ([Bad() with { Tolerated = [Errno.EPERM, Errno.ENOENT, Errno.EIO] }, Exit(3)], 127, new StepFailure(0, Errno.EBADF)),
+        ["tolerated errno skips"] = ([Bad() with { Tolerated = [Errno.EBADF], SkipOnTolerated = 1, SkipOnSuccess = 2 }, Exit(1),
+            Exit(4), Exit(5)], 4, null),
+        ["other errnos are not tolerated"] = ([Bad() with { Tolerated = [Errno.EPERM, Errno.ENOENT, Errno.EIO] }, Exit(3)], 127,
+            new StepFailure(0, Errno.EBADF)),
         ["backwards"] = ([Ok() with { SkipOnSuccess = 1 }, Exit(8), Ok() with { SkipOnSuccess = -2 }], 8, null),
+        ["any errno is tolerated"] = ([Bad() with { ToleratesAll = true, SkipOnTolerated = 1 }, Exit(1), Exit(13)], 13, null),
+        ["equal skips"] = ([Compare(7, 7), Exit(14), Exit(15)], 15, null),
+        ["different goes on"] = ([Compare(7, 0x1_0000_0007), Exit(16), Exit(17)], 16, null),
         ["zero fails"] = ([Ok() with { Rule = StepRule.ZeroFails }, Exit(1)], 127, new StepFailure(0, Errno.None)),
         ["zero fails not"] = ([Pid() with { Rule = StepRule.ZeroFails }, Exit(9)], 9, null),
         ["nonzero fails"] = ([Pid() with { Rule = StepRule.NonzeroFails }, Exit(1)], 127, new StepFailure(0, Errno.None)),
         ["nonzero fails not"] = ([Ok() with { Rule = StepRule.NonzeroFails }, Exit(10)], 10, null),
         ["zero continues"] = ([Ok() with { Rule = StepRule.ZeroContinues, SkipOnSuccess = 1 }, Exit(11), Exit(12)], 11, null),
+        // EAGAIN for ever: the repeating has an end, and the errno is as good or bad as any other then.
+        ["repeating ends in failure"] = ([Again(), Exit(1)], 127, new StepFailure(0, Errno.EAGAIN)),
+        ["repeating ends in tolerance"] = ([Again() with { Tolerated = [Errno.EAGAIN], SkipOnTolerated = 1 }, Exit(1), Exit(13)], 13, null),
+        ["repeating ends for all"] = ([Again() with { Tolerated = [Errno.EAGAIN] }, Again()], 127, new StepFailure(1, Errno.EAGAIN)),
+        ["another errno is not repeated"] = ([Bad() with { Rule = StepRule.Repeats }, Exit(1)], 127, new StepFailure(0, Errno.EBADF)),
         ["nonzero skips"] = ([Pid() with { Rule = StepRule.ZeroContinues, SkipOnSuccess = 1 }, Exit(11), Exit(12)], 12, null),
     };
 
@@ -108,6 +121,43 @@ public class ProgramTests
     }
 
     [Fact]
+    public void Numbers_are_read_from_text()
+    {
+        Slot read = new("read"), write = new("write"), number = new("number"), last = new("last");
+        var pair = new DataArgument("[2]", [.. new byte[16]]) { Slots = [(0, read), (4, write)] };
+        StepArgument character = StepArgument.Bytes(new byte[8], "character");
+        var flow = new StepFlow();
+        flow.Add(new SyscallStep(Syscall.pipe2, pair, Fcntl.O_CLOEXEC));
+        flow.Add(new SyscallStep(Syscall.write, write, "4194304\n\n42 ", 12));
+        flow.Add(new SyscallStep(Syscall.close, write));
+        flow.Clear(last);
+        flow.Mark("next");
+        flow.JumpIfEqual(last, 42, "found");
+        flow.Clear(number);
+        flow.Add(new SyscallStep(Syscall.read, read, character, 1, StepArgument.AddressOf(number)) { Rule = StepRule.ReadsNumber },
+            onSuccess: "end");
+        flow.JumpIfEqual(number, 4194304, "next");
+        flow.JumpIfEqual(number, 0, "next");
+        flow.Add(new SyscallStep(Syscall.lseek, read, 0, 0), onError: "copy"); // ESPIPE: a jump
+        flow.Mark("copy");
+        flow.Add(new SyscallStep(Syscall.close, read));
+        flow.JumpIfEqual(number, 42, "found");
+        flow.Mark("end");
+        flow.Add(Exit(1));
+        flow.Mark("found");
+        flow.Add(Exit(42));
+        using var child = new LaunchedProgram(flow.ToArray());
+        Assert.Equal(42, child.Status.Code);
+
+        SyscallStep[] steps = flow.ToArray();
+        using var memory = new ProgramMemory();
+        memory.Load(Build([.. steps.Select(s => s.Call == Syscall.exit_group ? Bad() : s)]));
+        StepFailure here = ManagedInterpreter.Run(memory, 0, steps.Length)!.Value;
+        Assert.Equal(Exit(42).ToString(), steps[here.Index].ToString());
+        Assert.Equal(42, memory.Int64At(number));
+    }
+
+    [Fact]
     public void A_program_that_runs_off_its_end_is_a_failure_of_its_last_step()
     {
         using var child = new LaunchedProgram([Ok()]);
@@ -127,7 +177,8 @@ public class ProgramTests
     public void More_than_three_tolerated_errnos_are_refused() =>
         Assert.Throws<ArgumentException>(() => Build([Ok() with { Tolerated = [Errno.EPERM, Errno.ENOENT, Errno.EIO, Errno.EBADF] }]));
 
-    private static string SignalMask() => File.ReadLines("/proc/thread-self/status").First(l => l.StartsWith("SigBlk:", StringComparison.Ordinal));
+    private static string SignalMask() =>
+        File.ReadLines("/proc/thread-self/status").First(l => l.StartsWith("SigBlk:", StringComparison.Ordinal));
 
     private static SyscallProgram Build(SyscallStep[] steps)
     {
@@ -138,9 +189,16 @@ public class ProgramTests
 
     private static SyscallStep Ok() => new(Syscall.sched_yield);
 
+    private static SyscallStep Compare(ulong left, ulong right) =>
+        new(Syscall.sched_yield, 0, left, right) { Rule = StepRule.EqualSkips, SkipOnSuccess = 1 };
+
     private static SyscallStep Pid() => new(Syscall.getpid);
 
     private static SyscallStep Bad() => new(Syscall.close, uint.MaxValue);
+
+    // futex(2), FUTEX_WAIT: EAGAIN where the word is not what was expected.
+    private static SyscallStep Again() =>
+        new(Syscall.futex, StepArgument.Bytes([0, 0, 0, 0], "[0]"), 0, 1, StepArgument.Null) { Rule = StepRule.Repeats };
 
     private static SyscallStep Exit(int code) => new(Syscall.exit_group, code);
 
@@ -158,9 +216,8 @@ public class ProgramTests
             _memory.Int64(InterpreterLayout.CloneArguments) = (long)(Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD);
             _memory.Int64(InterpreterLayout.CloneArguments + 16) = _memory.BaseAddress + InterpreterLayout.PidDescriptor;
             Assert.True(ExecutableCode.Launch(_memory.Address) > 0);
-            int descriptor = _memory.Int32(InterpreterLayout.PidDescriptor);
-            Status = WaitSyscalls.Reap(descriptor, block: true)!.Value;
-            RawSyscall.Invoke(Syscall.close, (nuint)descriptor);
+            using var process = new LinuxHandle(_memory.Int32(InterpreterLayout.PidDescriptor));
+            Status = WaitSyscalls.Reap(process, block: true)!.Value;
             int failed = _memory.Int32(InterpreterLayout.FailedStep);
             Failure = failed < 0 ? null : new StepFailure(failed, (Errno)_memory.Int32(InterpreterLayout.FailedErrno));
         }

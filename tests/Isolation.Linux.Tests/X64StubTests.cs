@@ -1,5 +1,6 @@
 using Iced.Intel;
 using Isolation.Linux.MachineCode;
+using Isolation.Linux.Programs;
 
 namespace Isolation.Linux.Tests;
 
@@ -24,6 +25,16 @@ public class X64StubTests
         }
     }
 
+    // Each process of an image that writes to a page of it gets a copy of that page. Repetitions and failures are rare.
+    [Fact]
+    public void In_an_image_a_step_that_succeeds_leaves_the_context_as_it_is()
+    {
+        Stub stub = X64Stub.Emit(forImage: true);
+        int[] stores = [.. Decode(stub.Code).Where(i => (int)i.IP >= stub.EntryOffset && i.Mnemonic == Mnemonic.Mov
+            && i.Op0Kind == OpKind.Memory && i.MemoryBase == Register.R12).Select(i => (int)i.MemoryDisplacement64)];
+        Assert.Equal([InterpreterLayout.Repeated, InterpreterLayout.FailedErrno, InterpreterLayout.FailedStep], stores);
+    }
+
     [Fact]
     public void Every_branch_lands_on_an_instruction_of_the_stub()
     {
@@ -42,7 +53,8 @@ public class X64StubTests
         byte[] code = X64Stub.EmitProcessEntry(context: 0x800000, entry: 0x4000e8, here: 0x400300);
         Instruction[] instructions = [.. Decode(code, 0x400300)];
         Assert.Equal(2, instructions.Length);
-        Assert.Equal((Mnemonic.Mov, Register.R12, 0x800000ul), (instructions[0].Mnemonic, instructions[0].Op0Register, instructions[0].Immediate64));
+        Assert.Equal((Mnemonic.Mov, Register.R12, 0x800000ul),
+            (instructions[0].Mnemonic, instructions[0].Op0Register, instructions[0].Immediate64));
         Assert.Equal((Mnemonic.Jmp, 0x4000e8ul), (instructions[1].Mnemonic, instructions[1].NearBranchTarget));
     }
 

@@ -1,3 +1,5 @@
+using Isolation.Linux;
+
 namespace Isolation.Namespaces.Tests;
 
 public class IdMapTests
@@ -36,12 +38,47 @@ public class IdMapTests
     [Fact]
     public void Grants_are_read_by_name_and_number_and_bad_lines_are_passed_over()
     {
-        const string Text = "# comment\nroot:1:2\njoe:100000:65536\n1000:300000:10\njoe:x:5\njoe:1\n:::\njoe:4294967295:2\n\njoe:500000:0\n";
+        const string Text =
+            "# comment\nroot:1:2\njoe:100000:65536\n1000:300000:10\njoe:x:5\njoe:1\n:::\njoe:4294967295:2\n\njoe:500000:0\n";
         Assert.Equal([new(100_000, 65_536), new(300_000, 10)], SubIdFile.Parse(Text, "joe", 1000));
         Assert.Empty(SubIdFile.Parse(Text, "jane", 1001));
         Assert.Empty(SubIdFile.Read("/no/such/file", "joe", 1000));
         Assert.Equal("0 1000 1\n1 100000 65536\n65537 300000 10", SubIdFile.ToMap(1000, SubIdFile.Parse(Text, "joe", 1000))!.ToString());
         Assert.Null(SubIdFile.ToMap(1000, []));
+    }
+
+    // newuidmap(1) grants by the union of a user's lines, and uid_map takes no id twice: user_namespaces(7).
+    [Theory]
+    [InlineData("joe:100000:65536\n1000:100000:65536\n", "0 1000 1\n1 100000 65536")]
+    [InlineData("joe:100000:10\njoe:100005:10\n1000:99990:40\n", "0 1000 1\n1 100000 10\n11 100010 5\n16 99990 10\n26 100015 15")]
+    [InlineData("joe:990:20\n", "0 1000 1\n1 990 10\n11 1001 9")]
+    [InlineData("joe:1000:1\n", "0 1000 1")]
+    [InlineData("joe:2000:3000000000\n1000:1000000:3000000000\n", "0 1000 1\n1 2000 3000000000\n3000000001 3000002000 998000")]
+    public void An_id_that_is_granted_twice_is_mapped_once(string lines, string expected) =>
+        Assert.Equal(expected, SubIdFile.ToMap(1000, SubIdFile.Parse(lines, "joe", 1000))!.ToString());
+
+    [Fact]
+    public void A_map_of_many_grants_is_cut_to_what_the_kernel_takes_in_one_write()
+    {
+        string lines = string.Concat(Enumerable.Range(0, 339).Select(i => $"joe:{2_000_000_000 + (i * 1000)}:900\n"));
+        IdMap map = SubIdFile.ToMap(1000, SubIdFile.Parse(lines, "joe", 1000))!;
+        Assert.InRange(map.ToString().Length, 4000, 4095);
+        Assert.Throws<ArgumentException>(() =>
+            new IdMap(Enumerable.Range(0, 300)
+            .Select(i => new IdMapRange((uint)(2_000_000_000 + (i * 2)), (uint)(2_000_000_000 + (i * 2)), 1))));
+    }
+
+    [Fact]
+    public void Many_layers_have_names_of_one_byte_or_two_and_each_its_own_value_where_they_are_too_many()
+    {
+        (string Key, string? Value)[] most = [.. OverlaySteps.LowerNames(115, new KernelVersion(5, 12))],
+            more = [.. OverlaySteps.LowerNames(500, new KernelVersion(6, 7))];
+        string joined = Assert.Single(most).Value!;
+        Assert.InRange(joined.Length, 253, 255);
+        Assert.Equal((115, 500), (joined.Split(':').Distinct().Count(), more.Select(m => m.Value).Distinct().Count()));
+        Assert.All(more, m => Assert.Equal("lowerdir+", m.Key));
+        Assert.DoesNotContain(more, m => m.Value!.AsSpan().ContainsAny("/:\\,."));
+        Assert.Throws<KernelFeatureException>(() => OverlaySteps.LowerNames(116, new KernelVersion(6, 6)));
     }
 
     [Theory]

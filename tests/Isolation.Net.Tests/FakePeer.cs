@@ -17,7 +17,8 @@ internal sealed unsafe class FakePeer : IDisposable
     internal FakePeer(NetlinkProtocol protocol, Func<byte[], IEnumerable<byte[]>?> answer)
     {
         int* pair = stackalloc int[2];
-        RawSyscall.Invoke(Syscall.socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, (nuint)pair).ThrowIfError("make", "a pair", "socketpair(2)");
+        RawSyscall.Invoke(Syscall.socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, (nuint)pair)
+            .ThrowIfError("make", "a pair", "socketpair(2)");
         Socket = new NetlinkSocket(new LinuxHandle(pair[0]), protocol, fromKernel: false) { Timeout = TimeSpan.FromSeconds(10) };
         _end = new LinuxHandle(pair[1]);
         _thread = new Thread(() => Serve(answer)) { IsBackground = true };
@@ -74,7 +75,7 @@ internal sealed unsafe class FakePeer : IDisposable
         {
             if (answer(buffer[..(int)length.Value]) is not { } datagrams)
             {
-                RawSyscall.Invoke(Syscall.shutdown, RawSyscall.Word(_end), 2);
+                RawSyscall.Invoke(Syscall.shutdown, _end, 2);
                 return;
             }
 

@@ -15,17 +15,22 @@ public class NetlinkSocketTests
     {
         using var peer = new FakePeer(NetlinkProtocol.Route, request =>
             // where IFLA_INFO_KIND stands: behind the header, the struct, IFLA_IFNAME and IFLA_LINKINFO's own header
-            [FakePeer.Ack(FakePeer.SequenceOf(request), Errno.EOPNOTSUPP, [.. FakePeer.Attribute(1, "Unknown device type\0"u8), .. FakePeer.Attribute(2, 48, 0, 0, 0)])]);
+            [FakePeer.Ack(FakePeer.SequenceOf(request), Errno.EOPNOTSUPP,
+                [.. FakePeer.Attribute(1, "Unknown device type\0"u8), .. FakePeer.Attribute(2, 48, 0, 0, 0)])]);
         NetlinkException e = Assert.Throws<NetlinkException>(() => Route(peer).Add(new Link { Name = "odd0", Kind = "odd" }));
-        Assert.Equal("Cannot add link \"odd0\": RTM_NEWLINK failed with EOPNOTSUPP (operation not supported). The kernel says: Unknown device type (IFLA_LINKINFO.IFLA_INFO_KIND). " +
-            "This kernel has no such kind of link, or lacks one of the options: load its module, or use a kernel built with it.", e.Message);
-        Assert.Equal(("Unknown device type", "IFLA_LINKINFO.IFLA_INFO_KIND", 48, Errno.EOPNOTSUPP, "add link", "\"odd0\""), (e.KernelMessage, e.AttributePath, e.Offset, e.Errno, e.Action, e.Subject));
+        Assert.Equal("Cannot add link \"odd0\": RTM_NEWLINK failed with EOPNOTSUPP (operation not supported). The kernel says: "
+            + "Unknown device type (IFLA_LINKINFO.IFLA_INFO_KIND). " +
+            "This kernel has no such kind of link, or lacks one of the options: load its module, or use a kernel built with it.",
+            e.Message);
+        Assert.Equal(("Unknown device type", "IFLA_LINKINFO.IFLA_INFO_KIND", 48, Errno.EOPNOTSUPP, "add link", "\"odd0\""),
+            (e.KernelMessage, e.AttributePath, e.Offset, e.Errno, e.Action, e.Subject));
     }
 
     [Fact]
     public void An_attribute_that_is_missing_is_named()
     {
-        using var peer = new FakePeer(NetlinkProtocol.Route, request => [FakePeer.Ack(FakePeer.SequenceOf(request), Errno.EINVAL, [.. FakePeer.Attribute(5, 3, 0, 0, 0)])]);
+        using var peer = new FakePeer(NetlinkProtocol.Route,
+            request => [FakePeer.Ack(FakePeer.SequenceOf(request), Errno.EINVAL, [.. FakePeer.Attribute(5, 3, 0, 0, 0)])]);
         NetlinkException e = Assert.Throws<NetlinkException>(() => Route(peer).Add(new Nexthop(1) { LinkIndex = 1 }));
         Assert.Equal("missing NHA_GROUP_TYPE", e.AttributePath);
     }
@@ -57,7 +62,8 @@ public class NetlinkSocketTests
         {
             uint sequence = FakePeer.SequenceOf(request);
             ushort interrupted = ++asked < 4 ? (ushort)0x10 : (ushort)0;
-            return [FakePeer.Message(16, 2, sequence, s_link), FakePeer.Message(16, (ushort)(2 | interrupted), sequence, s_link), FakePeer.Message(3, (ushort)(2 | interrupted), sequence, 0, 0, 0, 0)];
+            return [FakePeer.Message(16, 2, sequence, s_link), FakePeer.Message(16, (ushort)(2 | interrupted), sequence, s_link),
+                FakePeer.Message(3, (ushort)(2 | interrupted), sequence, 0, 0, 0, 0)];
         });
         Assert.Equal(["eth7", "eth7"], Route(peer).ReadLinks().Select(l => l.Name));
         Assert.Equal(4, asked);
@@ -66,7 +72,8 @@ public class NetlinkSocketTests
     [Fact]
     public void A_list_that_never_stands_still_is_told()
     {
-        using var peer = new FakePeer(NetlinkProtocol.Route, request => [FakePeer.Message(3, 0x12, FakePeer.SequenceOf(request), 0, 0, 0, 0)]);
+        using var peer = new FakePeer(NetlinkProtocol.Route,
+            request => [FakePeer.Message(3, 0x12, FakePeer.SequenceOf(request), 0, 0, 0, 0)]);
         NetlinkException e = Assert.Throws<NetlinkException>(() => Route(peer).ReadLinks());
         Assert.Equal(Errno.EINTR, e.Errno);
         Assert.Contains("It changed while it was read, 20 times in a row.", e.Message);
@@ -76,11 +83,13 @@ public class NetlinkSocketTests
     public void A_datagram_that_is_too_long_is_asked_for_again_with_room()
     {
         int asked = 0;
-        byte[] large = [.. s_link, .. FakePeer.Attribute(20, Encoding.UTF8.GetBytes(new string('x', 60_000))), .. FakePeer.Attribute(50, new byte[30_000])];
+        byte[] large = [.. s_link, .. FakePeer.Attribute(20, Encoding.UTF8.GetBytes(new string('x', 60_000))),
+            .. FakePeer.Attribute(50, new byte[30_000])];
         using var peer = new FakePeer(NetlinkProtocol.Route, request =>
         {
             asked++;
-            return [FakePeer.Message(16, 2, FakePeer.SequenceOf(request), large), FakePeer.Message(3, 2, FakePeer.SequenceOf(request), 0, 0, 0, 0)];
+            return [FakePeer.Message(16, 2, FakePeer.SequenceOf(request), large),
+                FakePeer.Message(3, 2, FakePeer.SequenceOf(request), 0, 0, 0, 0)];
         });
         Assert.Equal(60_000, Assert.Single(Route(peer).ReadLinks()).Alias!.Length);
         Assert.Equal(2, asked);
@@ -89,7 +98,9 @@ public class NetlinkSocketTests
     [Fact]
     public void An_error_at_the_end_of_a_list_is_told()
     {
-        using var peer = new FakePeer(NetlinkProtocol.Route, request => [FakePeer.Message(3, 0x202, FakePeer.SequenceOf(request), [.. BitConverter.GetBytes(-22), .. FakePeer.Attribute(1, "bad filter\0"u8)])]);
+        using var peer = new FakePeer(NetlinkProtocol.Route,
+            request => [FakePeer.Message(3, 0x202, FakePeer.SequenceOf(request),
+                [.. BitConverter.GetBytes(-22), .. FakePeer.Attribute(1, "bad filter\0"u8)])]);
         NetlinkException e = Assert.Throws<NetlinkException>(() => Route(peer).ReadLinks());
         Assert.Equal((Errno.EINVAL, "bad filter"), (e.Errno, e.KernelMessage));
     }
@@ -129,7 +140,8 @@ public class NetlinkSocketTests
         using var silent = new FakePeer(NetlinkProtocol.Route, _ => []);
         silent.Socket.Timeout = TimeSpan.FromMilliseconds(300);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(silent).ReadLinks()).Errno);
-        using var babbling = new FakePeer(NetlinkProtocol.Route, request => Enumerable.Repeat(FakePeer.Message(16, 2, FakePeer.SequenceOf(request) + 1, s_link), 200_000_000));
+        using var babbling = new FakePeer(NetlinkProtocol.Route,
+            request => Enumerable.Repeat(FakePeer.Message(16, 2, FakePeer.SequenceOf(request) + 1, s_link), 200_000_000));
         babbling.Socket.Timeout = TimeSpan.FromMilliseconds(300);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(babbling).ReadLinks()).Errno);
         Assert.Equal(Errno.ETIMEDOUT, Assert.Throws<NetlinkException>(() => Route(babbling).Add(new DummyLink { Name = "d" })).Errno);
@@ -148,8 +160,11 @@ public class NetlinkSocketTests
         using var nft = new NftSocket(peer.Socket);
         var table = new NftTable(NftFamily.Inet, "t");
         var chain = new NftChain(table, "c");
-        NetlinkException e = Assert.Throws<NetlinkException>(() => nft.Execute(new NftBatch().Add(table).Create(chain).Add(new NftRule(chain).Accept())));
-        Assert.Equal("Cannot create chain \"c\" of table inet t: NFT_MSG_NEWCHAIN failed with EEXIST (file exists). Nothing of the batch was done.", e.Message);
+        NetlinkException e = Assert.Throws<NetlinkException>(
+            () => nft.Execute(new NftBatch().Add(table).Create(chain).Add(new NftRule(chain).Accept())));
+        Assert.Equal(
+            "Cannot create chain \"c\" of table inet t: NFT_MSG_NEWCHAIN failed with EEXIST (file exists). Nothing of the batch was done.",
+            e.Message);
     }
 
     [Fact]
@@ -165,7 +180,8 @@ public class NetlinkSocketTests
         RouteBatch batch = Route(peer).CreateBatch();
         RouteObject[] requests = [.. Enumerable.Range(0, 100).SelectMany(i => new RouteObject[]
         {
-            new VethLink { Name = $"v{i}", Peer = new Link { Name = $"w{i}" } }, Address.Parse(i + 1, $"10.0.{i}.1/24"), new Route(System.Net.IPNetwork.Parse($"10.{i}.0.0/16")) { LinkIndex = i + 1 },
+            new VethLink { Name = $"v{i}", Peer = new Link { Name = $"w{i}" } }, Address.Parse(i + 1, $"10.0.{i}.1/24"),
+            new Route(System.Net.IPNetwork.Parse($"10.{i}.0.0/16")) { LinkIndex = i + 1 },
         })];
         void Round()
         {

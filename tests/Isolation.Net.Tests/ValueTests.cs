@@ -49,7 +49,8 @@ public class ValueTests
     [InlineData("1mbps", 8_000_000, "8mbit")]
     [InlineData("1mibit", 1_048_576, "1048576bit")]
     [InlineData("9600", 9600, "9600bit")]
-    public void Rates_are_read_as_tc_reads_them(string text, long bits, string shown) => Assert.Equal((bits, shown), (BitRate.Parse(text).BitsPerSecond, BitRate.Parse(text).ToString()));
+    public void Rates_are_read_as_tc_reads_them(string text, long bits, string shown) =>
+        Assert.Equal((bits, shown), (BitRate.Parse(text).BitsPerSecond, BitRate.Parse(text).ToString()));
 
     [Theory]
     [InlineData("")]
@@ -58,7 +59,8 @@ public class ValueTests
     [InlineData("7bit")]
     [InlineData("99999999999gbit")]
     [InlineData("10 m bit")]
-    public void What_is_no_rate_is_refused(string text) => Assert.Contains("is not a rate, such as 10mbit", Assert.Throws<FormatException>(() => BitRate.Parse(text)).Message);
+    public void What_is_no_rate_is_refused(string text) =>
+        Assert.Contains("is not a rate, such as 10mbit", Assert.Throws<FormatException>(() => BitRate.Parse(text)).Message);
 
     [Theory]
     [InlineData("10.0.0.1/24", "10.0.0.1/24")]
@@ -80,16 +82,21 @@ public class ValueTests
     [InlineData("1:10", 0x10010u)]
     [InlineData("root", 0xffffffffu)]
     [InlineData("ffff:", 0xffff0000u)]
-    public void Handles_are_read_as_tc_reads_them(string text, uint value) => Assert.Equal((value, text), (TcHandle.Parse(text).Value, TcHandle.Parse(text).ToString()));
+    public void Handles_are_read_as_tc_reads_them(string text, uint value) =>
+        Assert.Equal((value, text), (TcHandle.Parse(text).Value, TcHandle.Parse(text).ToString()));
 
     [Fact]
     public void A_field_takes_values_of_its_own_type_only()
     {
         var rule = new NftRule(NftFamily.Inet, "t", "c");
-        Assert.Contains("it does not fit 2 bytes", Assert.Throws<FormatException>(() => rule.Match(NftField.TcpDestinationPort, 70_000)).Message);
-        Assert.Contains("it is of the other family", Assert.Throws<FormatException>(() => rule.Match(NftField.IPv4Source, "fd00::1")).Message);
-        Assert.Contains("it ends before it begins", Assert.Throws<FormatException>(() => rule.Match(NftField.TcpDestinationPort, "9-3")).Message);
-        Assert.Contains("is none of invalid, established", Assert.Throws<FormatException>(() => rule.Match(NftField.ConnectionState, "old")).Message);
+        Assert.Contains("it does not fit 2 bytes",
+            Assert.Throws<FormatException>(() => rule.Match(NftField.TcpDestinationPort, 70_000)).Message);
+        Assert.Contains("it is of the other family",
+            Assert.Throws<FormatException>(() => rule.Match(NftField.IPv4Source, "fd00::1")).Message);
+        Assert.Contains("it ends before it begins",
+            Assert.Throws<FormatException>(() => rule.Match(NftField.TcpDestinationPort, "9-3")).Message);
+        Assert.Contains("is none of invalid, established",
+            Assert.Throws<FormatException>(() => rule.Match(NftField.ConnectionState, "old")).Message);
         Assert.Throws<FormatException>(() => rule.Match(NftField.IPv4Source, 7));
         Assert.Throws<ArgumentException>(() => new NftRule(NftFamily.IPv4, "t", "c").Match(NftField.IPv6Source, "fd00::1"));
         Assert.Throws<ArgumentException>(() => rule.Limit(1, TimeSpan.FromSeconds(7)));
@@ -109,7 +116,17 @@ public class ValueTests
         writer.End();
         var read = new List<(NftElement, bool)>();
         NftElement.Read(new AttributeReader(writer.Written[16..]), read);
-        Assert.Equal(["0.0.0.0", "10.0.0.0/8", "11.0.0.0-11.0.0.9", "192.0.2.1", "255.255.255.0/24"], NftElement.Join(set, read).Select(e => e.Format(set)));
+        Assert.Equal(["0.0.0.0", "10.0.0.0/8", "11.0.0.0-11.0.0.9", "192.0.2.1", "255.255.255.0/24"],
+            NftElement.Join(set, read).Select(e => e.Format(set)));
+    }
+
+    [Fact]
+    public void A_range_where_one_value_belongs_is_refused_and_not_cut_to_its_first()
+    {
+        var map = new NftSet(NftFamily.Inet, "t", "m", NftType.Service) { DataTypes = [NftType.IPv4Address], Interval = true };
+        Assert.Equal("1-9 : 10.0.0.1", map.Element("1-9", "10.0.0.1").Format(map));
+        foreach (string several in new[] { "10.0.0.1-10.0.0.9", "10.0.0.0/8" })
+            Assert.Contains(several, Assert.Throws<FormatException>(() => map.Element(80, several)).Message);
     }
 
     [Fact]
@@ -147,7 +164,11 @@ public class ValueTests
         foreach (string bad in new[] { "", "secret", key.ToString()[1..], key + "AAAA", "!" + key.ToString()[1..] })
             Assert.DoesNotContain(bad.Length > 0 ? bad : "\"", Assert.Throws<FormatException>(() => WireguardKey.Parse(bad)).Message);
         Assert.Throws<ArgumentException>(() => new WireguardKey(new byte[31]));
-        var device = new WireguardDevice(3) { PrivateKey = key, Peers = [new WireguardPeer(WireguardKey.GeneratePrivate()) { PresharedKey = key, PersistentKeepalive = TimeSpan.FromDays(1) }] };
+        var device = new WireguardDevice(3)
+        {
+            PrivateKey = key,
+            Peers = [new WireguardPeer(WireguardKey.GeneratePrivate()) { PresharedKey = key, PersistentKeepalive = TimeSpan.FromDays(1) }]
+        };
         Assert.DoesNotContain(key.ToString(), $"{device} {device.Peers[0]}");
         Assert.Contains("65535", Assert.Throws<ArgumentException>(() => device.Peers[0].Write(new NetlinkWriter(), isFirst: true)).Message);
     }

@@ -6,13 +6,15 @@ using Isolation.Linux;
 
 namespace Isolation.Properties;
 
-/// <summary>Laws of control groups: every parser takes any bytes, a compiled program means what its rules say, settings read back.</summary>
+/// <summary>Laws of control groups: every parser takes any bytes, a compiled program means what its
+/// rules say, settings read back.</summary>
 public class CgroupLaws
 {
     private static void Hold(Property property) => property.QuickCheckThrowOnFailure();
 
     // Plain bytes are refused at once; words that the kernel writes, shuffled, get further in.
-    private static readonly string[] s_words = ["some", "full", "avg10=0.12", "avg60=1.00", "total=123", "max", "18446744073709551615", "-1", "8:0", "rbytes=1", "N0=5", "oom_kill", "2", " ", "\n", "=", "\0", "anon", "Read", "Total", "hca_handle=max"];
+    private static readonly string[] s_words = ["some", "full", "avg10=0.12", "avg60=1.00", "total=123", "max", "18446744073709551615",
+        "-1", "8:0", "rbytes=1", "N0=5", "oom_kill", "2", " ", "\n", "=", "\0", "anon", "Read", "Total", "hca_handle=max"];
 
     private static readonly Arbitrary<byte[]> s_texts = Gen.OneOf(
         ArbMap.Default.GeneratorFor<byte[]>(),
@@ -26,16 +28,19 @@ public class CgroupLaws
         var flat = new KeyedValues();
         var nested = new NestedValues();
         Hold(Prop.ForAll(s_texts, text =>
-            IsValueOr(() => flat.Parse(text)) && IsValueOr(() => flat.ParseWords(text)) && IsValueOr(() => nested.Parse(text)) && IsValueOr(() => nested.ParseTriples(text))
-            && IsValueOr(() => Pressure.Parse(text)) && IsValueOr(() => CgroupV2.Number(text)) && flat.Keys.Count() == flat.Count && nested.Names.Count() == nested.Count));
+            IsValueOr(() => flat.Parse(text)) && IsValueOr(() => nested.Parse(text)) && IsValueOr(() => nested.ParseTriples(text))
+            && IsValueOr(() => Pressure.Parse(text)) && IsValueOr(() => CgroupV2.Number(text)) && flat.Keys.Count() == flat.Count
+            && nested.Names.Count() == nested.Count));
     }
 
     [Fact]
     public void Any_text_is_a_value_or_a_format_exception() => Hold(Prop.ForAll(s_texts, bytes =>
     {
         string text = Encoding.UTF8.GetString(bytes);
-        return IsValueOr(() => CgroupHierarchies.Parse("", text)) && IsValueOr(() => CgroupHierarchies.Parse(text, "0::/\n")) && IsValueOr(() => ByteSize.Parse(text)) && IsValueOr(() => CgroupLimit.Parse(text))
-            && IsValueOr(() => DeviceNumber.Parse(text)) && IsValueOr(() => DeviceRule.Parse(text)) && IsValueOr(() => IoMax.Parse(text)) && IsValueOr(() => CpuList.Parse(text));
+        return IsValueOr(() => CgroupHierarchies.Parse("", text)) && IsValueOr(() => CgroupHierarchies.Parse(text, "0::/\n"))
+            && IsValueOr(() => ByteSize.Parse(text)) && IsValueOr(() => CgroupLimit.Parse(text))
+            && IsValueOr(() => DeviceNumber.Parse(text)) && IsValueOr(() => DeviceRule.Parse(text)) && IsValueOr(() => IoMax.Parse(text))
+            && IsValueOr(() => CpuList.Parse(text));
     }));
 
     [Fact]
@@ -54,7 +59,8 @@ public class CgroupLaws
     }));
 
     [Fact]
-    public void Sizes_read_back() => Hold(Prop.ForAll<NonNegativeInt>(n => ByteSize.Parse(new ByteSize((long)n.Get * 4096).ToString()) == new ByteSize((long)n.Get * 4096)));
+    public void Sizes_read_back() => Hold(
+        Prop.ForAll<NonNegativeInt>(n => ByteSize.Parse(new ByteSize((long)n.Get * 4096).ToString()) == new ByteSize((long)n.Get * 4096)));
 
     [Fact]
     public void A_device_program_decides_as_its_rules_do()
@@ -74,15 +80,19 @@ public class CgroupLaws
                     from major in numbers
                     from minor in numbers
                     from access in Enumerable.Range(1, 7)
-                    select program.Run(kind, major, minor, (DeviceAccess)access) == program.Allows(kind, major, minor, (DeviceAccess)access)).All(same => same);
+                    select program.Run(kind, major, minor, (DeviceAccess)access)
+                        == program.Allows(kind, major, minor, (DeviceAccess)access))
+                .All(same => same);
         }));
     }
 
     [Fact]
     public void Settings_do_not_depend_on_their_order() => Hold(Prop.ForAll<NonNegativeInt, PositiveInt>((memory, pids) =>
     {
-        CgroupSettings one = CgroupSettings.None.WithMemoryMax(memory.Get).WithPidsMax(pids.Get), two = CgroupSettings.None.WithPidsMax(pids.Get).WithMemoryMax(memory.Get);
-        return one.Equals(two) && one.GetHashCode() == two.GetHashCode() && one.ChangesTo(two).Count == 0 && one.WithPidsMax(pids.Get + 1).ChangesTo(one).Count == 1;
+        CgroupSettings one = CgroupSettings.None.WithMemoryMax(memory.Get).WithPidsMax(pids.Get),
+            two = CgroupSettings.None.WithPidsMax(pids.Get).WithMemoryMax(memory.Get);
+        return one.Equals(two) && one.GetHashCode() == two.GetHashCode() && one.ChangesTo(two).Count == 0
+            && one.WithPidsMax(pids.Get + 1).ChangesTo(one).Count == 1;
     }));
 
     [Fact]

@@ -8,7 +8,8 @@ public class CapabilityTests
     [InlineData("NET_BIND_SERVICE", Capability.NetBindService)]
     [InlineData("cap_checkpoint_restore", Capability.CheckpointRestore)]
     [InlineData("linux_immutable", Capability.LinuxImmutable)]
-    public void Names_are_read_as_people_write_them(string name, Capability capability) => Assert.Equal(capability, CapabilitySet.ParseName(name));
+    public void Names_are_read_as_people_write_them(string name, Capability capability) =>
+        Assert.Equal(capability, CapabilitySet.ParseName(name));
 
     [Theory]
     [InlineData("")]
@@ -47,8 +48,10 @@ public class CapabilityTests
     [Fact]
     public void The_state_of_a_thread_is_read_from_its_status()
     {
-        CapabilityState state = CapabilityState.Parse("Name:\tx\nCapInh:\t0000000000000001\nCapPrm:\t0000000000000003\nCapEff:\t0000000000000002\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\n");
-        Assert.Equal((1ul, 3ul, 2ul, 0x1ffffffffffUL, 0ul), (state.Inheritable.Bits, state.Permitted.Bits, state.Effective.Bits, state.Bounding.Bits, state.Ambient.Bits));
+        CapabilityState state = CapabilityState.Parse("Name:\tx\nCapInh:\t0000000000000001\nCapPrm:\t0000000000000003\n"
+            + "CapEff:\t0000000000000002\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\n");
+        Assert.Equal((1ul, 3ul, 2ul, 0x1ffffffffffUL, 0ul),
+            (state.Inheritable.Bits, state.Permitted.Bits, state.Effective.Bits, state.Bounding.Bits, state.Ambient.Bits));
         Assert.Throws<FormatException>(() => CapabilityState.Parse("CapInh:\tzz"));
         Assert.Throws<FormatException>(() => CapabilityState.Parse(""));
         Assert.Equal(Capabilities.Read().Bounding, Capabilities.Read(Environment.ProcessId).Bounding);
@@ -59,7 +62,8 @@ public class CapabilityTests
     [InlineData("RLIMIT_CORE=0", RlimitResource.Core, 0, 0)]
     [InlineData("nproc=unlimited", RlimitResource.Nproc, ulong.MaxValue, ulong.MaxValue)]
     [InlineData("stack=8192:-1", RlimitResource.Stack, 8192, ulong.MaxValue)]
-    public void Limits_are_read(string text, RlimitResource resource, ulong soft, ulong hard) => Assert.Equal(new Rlimit(resource, soft, hard), Rlimit.Parse(text));
+    public void Limits_are_read(string text, RlimitResource resource, ulong soft, ulong hard) =>
+        Assert.Equal(new Rlimit(resource, soft, hard), Rlimit.Parse(text));
 
     [Theory]
     [InlineData("")]

@@ -7,7 +7,8 @@ public class PolicyTests
 {
     [Theory]
     [InlineData(0, "nothing")]
-    [InlineData(1, "EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_CHAR, MAKE_DIR, MAKE_REG, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK, MAKE_SYM")]
+    [InlineData(1, "EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_CHAR, MAKE_DIR, MAKE_REG, MAKE_SOCK, "
+        + "MAKE_FIFO, MAKE_BLOCK, MAKE_SYM")]
     public void Rights_are_spelt_as_the_kernel_does(int abi, string text) => Assert.Equal(text, LandlockRights.OfAbi(abi).ToString());
 
     [Theory]
@@ -22,21 +23,25 @@ public class PolicyTests
     [InlineData(10, "BIND_UDP, CONNECT_SEND_UDP")]
     [InlineData(11, "nothing")]
     [InlineData(12, "nothing")]
-    public void Each_version_adds_its_rights(int abi, string added) => Assert.Equal(added, LandlockRights.OfAbi(abi).Except(LandlockRights.OfAbi(abi - 1)).ToString());
+    public void Each_version_adds_its_rights(int abi, string added) =>
+        Assert.Equal(added, LandlockRights.OfAbi(abi).Except(LandlockRights.OfAbi(abi - 1)).ToString());
 
     [Fact]
     public void Rights_have_the_kernel_s_numbers()
     {
         // The constants are checked against the headers elsewhere.
-        Dictionary<string, ulong> constants = typeof(Isolation.Linux.Abi.LandlockAbi).GetFields(System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.NonPublic)
+        Dictionary<string, ulong> constants = typeof(Isolation.Linux.Abi.LandlockAbi)
+            .GetFields(System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.NonPublic)
             .Where(f => f.FieldType == typeof(ulong)).ToDictionary(f => f.Name, f => (ulong)f.GetRawConstantValue()!);
         Assert.Equal(23, constants.Count);
         foreach ((string name, ulong value) in constants)
         {
             string spelt = name switch
             {
-                _ when name.StartsWith("LANDLOCK_ACCESS_FS_", StringComparison.Ordinal) => new LandlockRights((LandlockFileAccess)value).ToString(),
-                _ when name.StartsWith("LANDLOCK_ACCESS_NET_", StringComparison.Ordinal) => new LandlockRights(LandlockFileAccess.None, (LandlockNetAccess)value).ToString(),
+                _ when name.StartsWith("LANDLOCK_ACCESS_FS_", StringComparison.Ordinal) =>
+                    new LandlockRights((LandlockFileAccess)value).ToString(),
+                _ when name.StartsWith("LANDLOCK_ACCESS_NET_", StringComparison.Ordinal) =>
+                    new LandlockRights(LandlockFileAccess.None, (LandlockNetAccess)value).ToString(),
                 _ => new LandlockRights(LandlockFileAccess.None, LandlockNetAccess.None, (LandlockScopes)value).ToString(),
             };
             Assert.EndsWith("_" + spelt.Replace("scope ", ""), name, StringComparison.Ordinal);
@@ -46,9 +51,11 @@ public class PolicyTests
     [Fact]
     public void What_a_kernel_lacks_is_refused_or_reported()
     {
-        LandlockRuleset ruleset = LandlockRuleset.Restrict(LandlockRights.OfAbi(3), LandlockRights.OfAbi(6)).Allow(LandlockFileAccess.Read, "/usr").WithLogging(LandlockLogging.NewExecOn);
+        LandlockRuleset ruleset = LandlockRuleset.Restrict(LandlockRights.OfAbi(3), LandlockRights.OfAbi(6))
+            .Allow(LandlockFileAccess.Read, "/usr").WithLogging(LandlockLogging.NewExecOn);
         LandlockReport report = ruleset.Plan(4);
-        Assert.Equal((LandlockRights.OfAbi(4), LandlockRights.OfAbi(6).Except(LandlockRights.OfAbi(4)), LandlockLogging.Default), (report.Enforced, report.NotEnforced, report.Logging));
+        Assert.Equal((LandlockRights.OfAbi(4), LandlockRights.OfAbi(6).Except(LandlockRights.OfAbi(4)), LandlockLogging.Default),
+            (report.Enforced, report.NotEnforced, report.Logging));
         Assert.Contains("not enforced, for want of a newer kernel: IOCTL_DEV, scope ABSTRACT_UNIX_SOCKET, scope SIGNAL", report.ToString());
         Assert.Equal(LandlockLogging.NewExecOn, ruleset.Plan(7).Logging);
         KernelFeatureException old = Assert.Throws<KernelFeatureException>(() => ruleset.Plan(2));
@@ -65,16 +72,19 @@ public class PolicyTests
     [Fact]
     public void A_ruleset_prints_its_steps()
     {
-        LandlockRuleset ruleset = LandlockRuleset.Everything.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, "/tmp").AllowIfExists(LandlockFileAccess.Execute | LandlockFileAccess.ReadFile, "/usr/bin/x")
+        LandlockRuleset ruleset = LandlockRuleset.Everything.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, "/tmp")
+            .AllowIfExists(LandlockFileAccess.Execute | LandlockFileAccess.ReadFile, "/usr/bin/x")
             .Allow(LandlockNetAccess.ConnectTcp, 443).WithQuiet(new LandlockRights(LandlockFileAccess.Read), "/quiet");
-        string Steps(int abi) => string.Join('\n', LandlockSteps.Restrict(ruleset, ruleset.Plan(abi)).SelectMany(s => s.Calls.Select(c => "  " + c).Prepend(s.ToString()))) + "\n";
+        string Steps(int abi) => string.Join('\n',
+            LandlockSteps.Restrict(ruleset, ruleset.Plan(abi)).SelectMany(s => s.Calls.Select(c => "  " + c).Prepend(s.ToString()))) + "\n";
         Golden.AssertEqual("landlock-abi-7.txt", Steps(7));
         Golden.AssertEqual("landlock-abi-11.txt", Steps(11));
         Assert.DoesNotContain("443", Steps(3));
     }
 
     [Fact]
-    public void A_container_s_profile_is_reviewed() => Golden.AssertEqual("apparmor-container.txt", AppArmorProfile.Container("isolation-default").Deny("network raw").Deny("network raw,").ToString());
+    public void A_container_s_profile_is_reviewed() => Golden.AssertEqual("apparmor-container.txt",
+        AppArmorProfile.Container("isolation-default").Deny("network raw").Deny("network raw,").ToString());
 
     [Theory]
     [InlineData("")]
@@ -94,7 +104,8 @@ public class PolicyTests
     public void Contexts_read_back_and_categories_are_given_once()
     {
         SELinuxContext context = SELinuxContext.Parse("system_u:system_r:container_t:s0:c1,c2");
-        Assert.Equal(("container_t", "s0:c1,c2", "system_u:system_r:container_t:s0:c1,c2"), (context.Type, context.Level, context.ToString()));
+        Assert.Equal(("container_t", "s0:c1,c2", "system_u:system_r:container_t:s0:c1,c2"),
+            (context.Type, context.Level, context.ToString()));
         Assert.Throws<FormatException>(() => SELinuxContext.Parse("container_t"));
         Assert.Throws<FormatException>(() => SELinuxContext.Parse("a:b:c d"));
         using var directory = new TemporaryDirectory();
@@ -122,10 +133,13 @@ public class PolicyTests
     [Fact]
     public void A_status_tells_what_restricts_a_process()
     {
-        const string Status = "Name:\tcat\nUid:\t1000\t1001\t1000\t1000\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000400\nCapEff:\t0000000000000400\nCapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\n"
+        const string Status = "Name:\tcat\nUid:\t1000\t1001\t1000\t1000\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000400\n"
+            + "CapEff:\t0000000000000400\nCapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\n"
             + "NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\nSpeculation_Store_Bypass:\tthread vulnerable\n";
-        ProcessSecurity process = ProcessSecurity.Parse(7, Status, System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty.Add("apparmor", "x (enforce)"));
-        Assert.Equal(("cat", 1001u, true, 2, 3, "thread vulnerable"), (process.Name, process.UserId, process.NoNewPrivileges, process.SeccompMode, process.SeccompFilters, process.SpeculationStoreBypass));
+        ProcessSecurity process = ProcessSecurity.Parse(7, Status,
+            System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty.Add("apparmor", "x (enforce)"));
+        Assert.Equal(("cat", 1001u, true, 2, 3, "thread vulnerable"), (process.Name, process.UserId, process.NoNewPrivileges,
+            process.SeccompMode, process.SeccompFilters, process.SpeculationStoreBypass));
         Assert.Equal(CapabilitySet.Of(Capability.NetBindService), process.Capabilities.Effective);
         Golden.AssertEqual("inspect.txt", process.ToString());
     }

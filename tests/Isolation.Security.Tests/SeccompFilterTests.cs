@@ -41,8 +41,10 @@ public class SeccompFilterTests
     [Fact]
     public void The_strictest_rule_holds_in_any_order()
     {
-        SeccompFilter one = SeccompFilter.Of(SeccompAction.Deny).Allow("ptrace").Add(SeccompAction.KillProcess, "ptrace", SeccompCondition.Equal(0, 16)).Add(SeccompAction.Log, "ptrace");
-        SeccompFilter two = SeccompFilter.Of(SeccompAction.Deny).Add(SeccompAction.Log, "ptrace").Add(SeccompAction.KillProcess, "ptrace", SeccompCondition.Equal(0, 16)).Allow("ptrace");
+        SeccompFilter one = SeccompFilter.Of(SeccompAction.Deny).Allow("ptrace")
+            .Add(SeccompAction.KillProcess, "ptrace", SeccompCondition.Equal(0, 16)).Add(SeccompAction.Log, "ptrace");
+        SeccompFilter two = SeccompFilter.Of(SeccompAction.Deny).Add(SeccompAction.Log, "ptrace")
+            .Add(SeccompAction.KillProcess, "ptrace", SeccompCondition.Equal(0, 16)).Allow("ptrace");
         foreach (SeccompFilter filter in new[] { one, two })
         {
             Assert.Equal(SeccompAction.KillProcess, filter.Explain("ptrace", 16).Action);
@@ -64,7 +66,8 @@ public class SeccompFilterTests
         Assert.Contains("No rule names the call", filter.Explain("keyctl").Reason);
         Assert.Contains("newer than Linux", filter.Explain("9999").Reason);
         Assert.Contains("The filter is for", filter.Explain(SeccompCall.Of(SeccompArchitecture.X86, 1)).Reason);
-        Assert.StartsWith("ioctl(0, 0x5412, 0, 0, 0, 0): errno(EPERM). ", filter.Explain("ioctl", 0, 0x5412).ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("ioctl(0, 0x5412, 0, 0, 0, 0): errno(EPERM). ", filter.Explain("ioctl", 0, 0x5412).ToString(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -89,8 +92,10 @@ public class SeccompFilterTests
         Assert.Equal(SeccompAction.KillProcess, program.Evaluate(SeccompCall.Of(SeccompArchitecture.X86, 20)));
         Assert.Equal(SeccompAction.KillProcess, program.Evaluate(SeccompCall.Of(SeccompArchitecture.X32, 0x40000027)));
         Assert.Equal(SeccompAction.Allow, program.Evaluate(SeccompCall.Of(SeccompArchitecture.X64, uint.MaxValue))); // a tracer's "skip"
-        Assert.Equal(SeccompAction.Allow, filter.WithArchitectures(SeccompArchitecture.X64, SeccompArchitecture.X32).Compile().Evaluate(SeccompCall.Of(SeccompArchitecture.X32, 0x40000027)));
-        Assert.Equal(SeccompAction.Deny, filter.WithForeignArchitectures(SeccompAction.Deny).Compile().Evaluate(new SeccompCall(0x1234, 0, [0, 0, 0, 0, 0, 0])));
+        Assert.Equal(SeccompAction.Allow, filter.WithArchitectures(SeccompArchitecture.X64, SeccompArchitecture.X32).Compile()
+            .Evaluate(SeccompCall.Of(SeccompArchitecture.X32, 0x40000027)));
+        Assert.Equal(SeccompAction.Deny,
+            filter.WithForeignArchitectures(SeccompAction.Deny).Compile().Evaluate(new SeccompCall(0x1234, 0, [0, 0, 0, 0, 0, 0])));
         SeccompFilter onlyX32 = SeccompFilter.Of(SeccompAction.Allow).WithArchitectures(SeccompArchitecture.X32);
         Assert.Equal(SeccompAction.KillProcess, onlyX32.Compile().Evaluate(SeccompCall.Of(SeccompArchitecture.X64, 0)));
     }
@@ -100,10 +105,11 @@ public class SeccompFilterTests
     {
         SeccompFilter filter = SeccompFilter.Default;
         SeccompProgram program = filter.Compile();
-        uint highest = SyscallTable.For(filter.Architectures[0]).Highest;
-        Assert.Equal(SeccompAction.Errno(Errno.ENOSYS), program.Evaluate(SeccompCall.Of(filter.Architectures[0], highest + 1)));
-        Assert.Equal(SeccompAction.Errno(Errno.ENOSYS), program.Evaluate(SeccompCall.Of(filter.Architectures[0], 0xffff)));
-        Assert.Equal(SeccompAction.Deny, program.Evaluate(SeccompCall.Of(filter.Architectures[0], 0x10000)));
+        SeccompArchitecture architecture = filter.Architectures[0];
+        uint highest = SyscallTable.For(architecture).Highest;
+        foreach (uint number in new uint[] { highest + 1, 9999, 0x10000, 0x3fffffff })
+            Assert.Equal(SeccompAction.Errno(Errno.ENOSYS), program.Evaluate(SeccompCall.Of(architecture, number)));
+        Assert.Equal(SeccompAction.Deny, program.Evaluate(SeccompCall.Of(architecture, uint.MaxValue))); // a tracer's "skip"
     }
 
     [Fact]
@@ -115,7 +121,8 @@ public class SeccompFilterTests
         Assert.Equal(SeccompAction.Errno(Errno.EACCES), program.Evaluate(SeccompCall.Of(SeccompArchitecture.X86, socketcall, 1, 0x1000)));
         Assert.Equal(SeccompAction.Allow, program.Evaluate(SeccompCall.Of(SeccompArchitecture.X86, socketcall, 3, 0x1000)));
         // A permission under conditions is none where the arguments cannot be seen.
-        SeccompFilter allow = SeccompFilter.Of(SeccompAction.Deny).Add(SeccompAction.Allow, "socket", SeccompCondition.Equal(0, 1)).Allow("connect").WithArchitectures(SeccompArchitecture.X86);
+        SeccompFilter allow = SeccompFilter.Of(SeccompAction.Deny).Add(SeccompAction.Allow, "socket", SeccompCondition.Equal(0, 1))
+            .Allow("connect").WithArchitectures(SeccompArchitecture.X86);
         Assert.Equal(SeccompAction.Deny, allow.Compile().Evaluate(SeccompCall.Of(SeccompArchitecture.X86, socketcall, 1)));
         Assert.Equal(SeccompAction.Allow, allow.Compile().Evaluate(SeccompCall.Of(SeccompArchitecture.X86, socketcall, 3)));
     }
@@ -125,7 +132,8 @@ public class SeccompFilterTests
     {
         SeccompFilter filter = SeccompFilter.Of(SeccompAction.Deny);
         for (uint i = 0; i < 5000; i++)
-            filter = filter.WithRules(filter.Rules.Add(new SeccompRule("ioctl", SeccompAction.Allow, [SeccompCondition.Equal(1, i * 3)])), []);
+            filter = filter.WithRules(
+                filter.Rules.Add(new SeccompRule("ioctl", SeccompAction.Allow, [SeccompCondition.Equal(1, i * 3)])), []);
         SeccompLimitException e = Assert.Throws<SeccompLimitException>(filter.Compile);
         Assert.True(e.Instructions > 4096);
         Assert.Contains("ioctl (5000)", e.Message);
@@ -137,10 +145,11 @@ public class SeccompFilterTests
         // More than 255 instructions between the switch and its ends, for every pair of calls.
         SeccompFilter filter = SeccompFilter.Of(SeccompAction.Deny);
         var random = new Random(7);
-        foreach (string name in SyscallTable.For(SeccompArchitecture.X64).Names.Order().Take(60))
+        foreach (string name in SyscallTable.For(SeccompArchitecture.X64).Names.Except(SyscallParameters.Narrow).Order().Take(60))
         {
             for (int i = 0; i < 6; i++)
-                filter = filter.Add(SeccompAction.Errno((Errno)random.Next(1, 100)), name, SeccompCondition.Equal(random.Next(6), (ulong)random.NextInt64()), SeccompCondition.GreaterThan(random.Next(6), (ulong)random.Next()));
+                filter = filter.Add(SeccompAction.Errno((Errno)random.Next(1, 100)), name, SeccompCondition.Equal(random.Next(6),
+                    (ulong)random.NextInt64()), SeccompCondition.GreaterThan(random.Next(6), (ulong)random.Next()));
         }
 
         filter = filter.WithArchitectures(SeccompArchitecture.X64);
@@ -151,7 +160,9 @@ public class SeccompFilterTests
         {
             var arguments = new ulong[6];
             foreach (SeccompCondition condition in rule.Conditions)
-                arguments[condition.Argument] = condition.Comparison == SeccompComparison.Equal ? condition.Value : Math.Max(arguments[condition.Argument], condition.Value + 1);
+                arguments[condition.Argument] = condition.Comparison == SeccompComparison.Equal
+                    ? condition.Value
+                    : Math.Max(arguments[condition.Argument], condition.Value + 1);
             SeccompVerdict verdict = filter.Explain(rule.Syscall, arguments);
             Assert.Equal(verdict.Action, program.Evaluate(verdict.Call));
         }
@@ -169,7 +180,13 @@ public class SeccompFilterTests
 
     private static void AssertFast(string json, int instructions, params ImmutableArray<SeccompArchitecture> architectures)
     {
-        SeccompFilter filter = SeccompProfile.Read(json, new SeccompProfileHost { Architecture = SeccompArchitecture.X64, Architectures = architectures, Capabilities = CapabilitySet.DockerDefault });
+        SeccompFilter filter = SeccompProfile.Read(json,
+            new SeccompProfileHost
+            {
+                Architecture = SeccompArchitecture.X64,
+                Architectures = architectures,
+                Capabilities = CapabilitySet.DockerDefault
+            });
         SeccompProgram program = filter.Compile();
         Assert.InRange(program.Instructions.Length, 10, instructions);
         int allowed = 0, executed = 0;
@@ -191,27 +208,39 @@ public class SeccompFilterTests
         string json = File.ReadAllText(path);
         foreach (CapabilitySet capabilities in new[] { CapabilitySet.None, CapabilitySet.DockerDefault, CapabilitySet.All })
         {
-            SeccompFilter docker = SeccompProfile.Read(json, new SeccompProfileHost { Architecture = SeccompArchitecture.X64, Architectures = [SeccompArchitecture.X64], Capabilities = capabilities });
+            SeccompFilter docker = SeccompProfile.Read(json,
+                new SeccompProfileHost
+                {
+                    Architecture = SeccompArchitecture.X64,
+                    Architectures = [SeccompArchitecture.X64],
+                    Capabilities = capabilities
+                });
             SeccompFilter ours = SeccompFilter.DefaultFor(capabilities).WithArchitectures(SeccompArchitecture.X64);
             string[] more = [.. Allowed(ours).Except(Allowed(docker))], less = [.. Allowed(docker).Except(Allowed(ours))];
             // Newer than the profile, harmless; and tracing, which Docker allows since Linux 4.8.
-            Assert.Equal([], more.Except(["fchroot", "file_getattr", "file_setattr", "rseq_slice_yield", "listns", "open_tree_attr", "migrate_pages", "move_pages"]));
-            Assert.Equal([], less.Except(["process_vm_readv", "process_vm_writev", "ptrace", "uretprobe", "lsm_get_self_attr", "lsm_list_modules", "lsm_set_self_attr"]));
+            Assert.Equal([], more.Except(["fchroot", "file_getattr", "file_setattr", "rseq_slice_yield", "listns", "open_tree_attr",
+                "migrate_pages", "move_pages"]));
+            Assert.Equal([], less.Except(["process_vm_readv", "process_vm_writev", "ptrace", "uretprobe", "lsm_get_self_attr",
+                "lsm_list_modules", "lsm_set_self_attr"]));
         }
     }
 
-    private static HashSet<string> Allowed(SeccompFilter filter) => [.. SyscallTable.For(SeccompArchitecture.X64).Names.Where(n => filter.Explain(n).Action.MayRun)];
+    private static HashSet<string> Allowed(SeccompFilter filter) =>
+        [.. SyscallTable.For(SeccompArchitecture.X64).Names.Where(n => filter.Explain(n).Action.MayRun)];
 
     [Fact]
     public void A_program_reads_back_from_its_bytes_and_lists_itself()
     {
-        SeccompProgram program = SeccompFilter.Of(SeccompAction.Allow).WithArchitectures(SeccompArchitecture.X64).Add(SeccompAction.Deny, "ioctl", SeccompCondition.LowEqual(1, 0x5412)).Compile();
+        SeccompProgram program = SeccompFilter.Of(SeccompAction.Allow).WithArchitectures(SeccompArchitecture.X64)
+            .Add(SeccompAction.Deny, "ioctl", SeccompCondition.LowEqual(1, 0x5412)).Compile();
         Assert.Equal(program, SeccompProgram.FromBytes(program.ToBytes()));
         Golden.AssertEqual("seccomp-tiocsti.txt", program.ToString());
         Assert.Throws<FormatException>(() => SeccompProgram.FromBytes([]));
         Assert.Throws<FormatException>(() => SeccompProgram.FromBytes(new byte[7]));
         Assert.Throws<FormatException>(() => SeccompProgram.FromBytes(new byte[8]));
-        Assert.Contains("leads out", Assert.Throws<FormatException>(() => SeccompProgram.FromBytes(program.ToBytes().AsSpan(0, (program.Instructions.Length - 1) * 8))).Message);
+        Assert.Contains("leads out",
+            Assert.Throws<FormatException>(() =>
+                SeccompProgram.FromBytes(program.ToBytes().AsSpan(0, (program.Instructions.Length - 1) * 8))).Message);
     }
 
     [Fact]
@@ -221,7 +250,8 @@ public class SeccompFilterTests
         Assert.Equal(SeccompAction.Allow, SeccompFilter.Strict.Explain("write").Action);
         Assert.Equal(SeccompAction.Errno(Errno.EACCES), SeccompFilter.NoNetwork.Explain("socket", 2).Action);
         Assert.Equal(SeccompAction.Allow, SeccompFilter.NoNetwork.Explain("socket", 1).Action);
-        foreach (string refused in new[] { "ptrace", "mount", "unshare", "bpf", "keyctl", "io_uring_setup", "init_module", "setns", "userfaultfd", "reboot", "perf_event_open" })
+        foreach (string refused in new[] { "ptrace", "mount", "unshare", "bpf", "keyctl", "io_uring_setup", "init_module", "setns",
+            "userfaultfd", "reboot", "perf_event_open" })
         {
             Assert.False(SeccompFilter.DotNet.Explain(refused).Action.MayRun, refused);
             Assert.False(SeccompFilter.Default.Explain(refused).Action.MayRun, refused);

@@ -10,7 +10,8 @@ internal static class NetworkVictim
     {
         if (kind == "--network-orphan")
         {
-            ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).WithDieWithParent(false).WithNetwork("kept").AddPublishedPort("8080:80").Start();
+            ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).WithDieWithParent(false)
+                .WithNetwork("kept").AddPublishedPort("8080:80").Start();
             Console.WriteLine(orphan.ProcessId);
             await Task.Delay(Timeout.Infinite);
         }
@@ -21,9 +22,11 @@ internal static class NetworkVictim
             for (int round = 0; ; round++)
             {
                 int port = 10_000 + (i * 10_000) + (round % 10_000);
-                ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", command).WithNetwork($"net{i % 2}").AddPublishedPort($"{port}:80");
+                ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", command).WithNetwork($"net{i % 2}")
+                    .AddPublishedPort($"{port}:80");
                 if (round % 2 == 1)
-                    builder = builder.WithEgress(EgressPolicy.DenyAll.Allow("10.0.0.0/8:80")).WithRateLimit(new RateLimit { Egress = BitRate.FromMegabits(10) });
+                    builder = builder.WithEgress(EgressPolicy.DenyAll.Allow("10.0.0.0/8:80"))
+                        .WithRateLimit(new RateLimit { Egress = BitRate.FromMegabits(10) });
                 await using ContainerProcess process = await builder.StartAsync();
                 output.WriteByte((byte)'.');
             }

@@ -22,7 +22,11 @@ internal static class SandboxVictim
         SandboxPolicy Policy(SandboxPolicy s) => s.Runtime().Execute("/usr/bin", "/bin").Write(scratch).Seccomp(filter).DropAll();
         SandboxReport report = mode == "--sandbox-anew" ? Sandbox.RestrictByReexecuting(Policy) : Sandbox.Restrict(Policy);
         Console.WriteLine(report);
-        if (report is { Seccomp: SandboxScope.Process, Landlock: SandboxScope.Process, Capabilities: SandboxScope.Process, NoNewPrivileges: SandboxScope.Process })
+        if (report is
+            {
+                Seccomp: SandboxScope.Process, Landlock: SandboxScope.Process, Capabilities: SandboxScope.Process,
+                NoNewPrivileges: SandboxScope.Process
+            })
             Console.WriteLine("complete for all threads");
         Try("first thread", directory, scratch);
         var thread = new Thread(() => Try("new thread", directory, scratch));
@@ -50,7 +54,8 @@ internal static class SandboxVictim
             action();
             Console.WriteLine($"{who}: {what} works");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException or LinuxException { Errno: Errno.EPERM })
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException
+            or LinuxException { Errno: Errno.EPERM })
         {
             Console.WriteLine($"{who}: {what} refused");
         }
@@ -58,8 +63,10 @@ internal static class SandboxVictim
 
     private static void TryInChild(string directory, string scratch)
     {
-        string script = $"t() {{ if eval \"$2\" >/dev/null 2>&1; then echo \"child: $1 works\"; else echo \"child: $1 refused\"; fi; }}; t 'allowed write' 'echo x > {scratch}/c'; t 'read of a secret' 'cat {directory}/secret/file'; "
-            + $"t 'write beside' 'echo x > {directory}/c'; t socket 'getent ahosts 192.0.2.1 && bash -c \"exec 3<>/dev/tcp/127.0.0.1/1\"'; t mount 'mount -t tmpfs x {scratch}'";
+        string script = $"t() {{ if eval \"$2\" >/dev/null 2>&1; then echo \"child: $1 works\"; else echo \"child: $1 refused\"; fi; }}; "
+            + $"t 'allowed write' 'echo x > {scratch}/c'; t 'read of a secret' 'cat {directory}/secret/file'; "
+            + $"t 'write beside' 'echo x > {directory}/c'; t socket 'getent ahosts 192.0.2.1 && bash -c \"exec "
+            + $"3<>/dev/tcp/127.0.0.1/1\"'; t mount 'mount -t tmpfs x {scratch}'";
         using Process child = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", script]) { RedirectStandardOutput = true })!;
         Console.Write(child.StandardOutput.ReadToEnd());
         child.WaitForExit();

@@ -1,6 +1,7 @@
 namespace Isolation.Testing;
 
-/// <summary>Texts that were reviewed once, beside the tests. Set ISOLATION_UPDATE_GOLDEN=1 to write them anew, then read the diff.</summary>
+/// <summary>Texts that were reviewed once, beside the tests.
+/// Set ISOLATION_UPDATE_GOLDEN=1 to write them anew, then read the diff.</summary>
 public static class Golden
 {
     public static void AssertEqual(string name, string actual, [System.Runtime.CompilerServices.CallerFilePath] string caller = "")

@@ -5,7 +5,19 @@ namespace Isolation.Testing;
 /// <summary>What a test needs of the host. A skip names what is missing.</summary>
 public static class Host
 {
+    /// <summary>Whether the long lanes are run whole: <c>ISOLATION_LONG=1</c>, as <c>eng/test.sh --long</c> sets it.
+    /// A short core of each is always run.</summary>
+    public static bool IsLong { get; } = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("ISOLATION_LONG"));
+
+    /// <summary>Whether this is the test machine, whose processor is emulated: all takes ten times as long.</summary>
+    public static bool IsEmulated { get; } = Environment.GetEnvironmentVariable("ISOLATION_TEST_MACHINE") is not null;
+
     public static bool IsRoot => Environment.UserName == "root";
+
+    /// <summary>What starts the launcher, with its assembly as the first argument: the runtime that runs the tests, which need not be
+    /// in the path. In the test machine it is a program that starts the launcher compiled ahead of time.</summary>
+    public static string Dotnet { get; } = Environment.GetEnvironmentVariable("ISOLATION_TEST_DOTNET")
+        ?? (Path.GetFileName(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet");
 
     public static void NeedsRoot() => Assert.SkipUnless(IsRoot, "needs root");
 
@@ -13,13 +25,15 @@ public static class Host
 
     public static void NeedsTool(string name) => Assert.SkipUnless(FindTool(name) is not null, $"needs {name}, which is not installed");
 
-    public static string? FindTool(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':').Append("/usr/sbin").Append("/sbin")
+    public static string? FindTool(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':')
+        .Append("/usr/sbin").Append("/sbin")
         .Select(d => Path.Combine(d, name)).FirstOrDefault(File.Exists);
 
     /// <summary>Runs a tool and returns its exit code and what it wrote to both outputs.</summary>
     public static (int Code, string Output) Run(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(program, arguments)
+        { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> errors = process.StandardError.ReadToEndAsync();
@@ -28,7 +42,8 @@ public static class Host
         return (process.ExitCode, output + errors.Result);
     }
 
-    /// <summary>The root of the source tree, found upwards from the test's own folder; null where the tests were copied elsewhere.</summary>
+    /// <summary>The root of the source tree, found upwards from the test's own folder;
+    /// null where the tests were copied elsewhere.</summary>
     public static string? SourceTree
     {
         get

@@ -4,7 +4,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Testing;
 
-/// <summary>Interrupts every thread of this process over and over, as the runtime does when it stops threads for the garbage collector, only more often.</summary>
+/// <summary>Interrupts every thread of this process over and over, as the runtime does when it stops threads for the
+/// garbage collector, only more often.</summary>
 /// <remarks>The handler is a function of libc that does nothing, without <c>SA_RESTART</c>: a call that can be interrupted is.</remarks>
 public sealed partial class SignalStorm : IDisposable
 {
@@ -43,7 +44,8 @@ public sealed partial class SignalStorm : IDisposable
         int self = CurrentThread;
         while (!_stop)
         {
-            IEnumerable<int> targets = threads.Length > 0 ? threads : Directory.EnumerateDirectories("/proc/self/task").Select(d => int.Parse(Path.GetFileName(d), CultureInfo.InvariantCulture)).Where(t => t != self).ToArray();
+            IEnumerable<int> targets = threads.Length > 0 ? threads : Directory.EnumerateDirectories("/proc/self/task")
+                .Select(d => int.Parse(Path.GetFileName(d), CultureInfo.InvariantCulture)).Where(t => t != self).ToArray();
             for (int round = 0; round < 20 && !_stop; round++)
             {
                 foreach (int thread in targets)

@@ -30,7 +30,8 @@ public sealed class TemporaryDirectory : IDisposable
     public void Dispose()
     {
         // An overlay leaves a directory without any permission in its work directory.
-        foreach (string directory in Directory.EnumerateDirectories(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
+        foreach (string directory in Directory.EnumerateDirectories(Path, "*",
+            new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
             File.SetUnixFileMode(directory, (UnixFileMode)0b111_101_101);
         Directory.Delete(Path, recursive: true);
     }

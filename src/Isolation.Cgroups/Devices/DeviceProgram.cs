@@ -6,10 +6,11 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Device rules compiled to an eBPF program of type <c>BPF_PROG_TYPE_CGROUP_DEVICE</c>: 1 allows, 0 denies with <c>EPERM</c>.</summary>
-/// <remarks>The kernel asks with a <c>struct bpf_cgroup_dev_ctx</c>: access in the high 16 bits of the first word, the device's kind in the low ones,
-/// then major and minor. Rules are tried from the last to the first. A rule that allows decides where it covers the whole access; one that denies where
-/// it covers any of it.</remarks>
+/// <summary>Device rules compiled to an eBPF program of type <c>BPF_PROG_TYPE_CGROUP_DEVICE</c>: 1
+/// allows, 0 denies with <c>EPERM</c>.</summary>
+/// <remarks>The kernel asks with a <c>struct bpf_cgroup_dev_ctx</c>: access in the high 16 bits of the first word, the device's kind in the
+/// low ones, then major and minor. Rules are tried from the last to the first. A rule that allows decides where it covers the whole access;
+/// one that denies where it covers any of it.</remarks>
 public sealed class DeviceProgram
 {
     // r2 kind, r3 access, r4 major, r5 minor, r1 scratch once the context is read.
@@ -83,7 +84,10 @@ public sealed class DeviceProgram
     internal bool Run(DeviceKind kind, uint major, uint minor, DeviceAccess access)
     {
         var registers = new uint[10];
-        uint[] context = [((uint)access << 16) | (kind == DeviceKind.Block ? Bpf.BPF_DEVCG_DEV_BLOCK : Bpf.BPF_DEVCG_DEV_CHAR), major, minor];
+        uint[] context =
+        [
+            ((uint)access << 16) | (kind == DeviceKind.Block ? Bpf.BPF_DEVCG_DEV_BLOCK : Bpf.BPF_DEVCG_DEV_CHAR), major, minor
+        ];
         for (int i = 0; ; i++)
         {
             Instruction n = _code[i];
@@ -132,7 +136,8 @@ public sealed class DeviceProgram
     {
         int start = _code.Count;
         if (rule.Kind != DeviceKind.All)
-            Add(Bpf.BPF_JMP32 | Bpf.BPF_JNE | Bpf.BPF_K, Kind, 0, 0, (int)(rule.Kind == DeviceKind.Block ? Bpf.BPF_DEVCG_DEV_BLOCK : Bpf.BPF_DEVCG_DEV_CHAR));
+            Add(Bpf.BPF_JMP32 | Bpf.BPF_JNE | Bpf.BPF_K, Kind, 0, 0,
+                (int)(rule.Kind == DeviceKind.Block ? Bpf.BPF_DEVCG_DEV_BLOCK : Bpf.BPF_DEVCG_DEV_CHAR));
         if (rule.Access != DeviceAccess.All)
         {
             Add(Bpf.BPF_ALU | Bpf.BPF_MOV | Bpf.BPF_X, 1, Access, 0, 0);
@@ -165,7 +170,8 @@ public sealed class DeviceProgram
         Add(Bpf.BPF_JMP | Bpf.BPF_EXIT, 0, 0, 0, 0);
     }
 
-    private void Add(int code, int destination, int source, short offset, int immediate) => _code.Add(new Instruction((byte)code, destination, source, offset, immediate));
+    private void Add(int code, int destination, int source, short offset, int immediate) =>
+        _code.Add(new Instruction((byte)code, destination, source, offset, immediate));
 
     private static string Print(Instruction n)
     {

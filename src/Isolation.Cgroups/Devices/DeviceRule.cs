@@ -47,8 +47,8 @@ public enum DeviceAccess
 /// <param name="Access">What it is about.</param>
 public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? Minor, DeviceAccess Access)
 {
-    /// <summary>What docker and the OCI runtimes allow: null, zero, full, random, urandom, tty, console, pseudo-terminals; and making any node,
-    /// which is of no use by itself.</summary>
+    /// <summary>What docker and the OCI runtimes allow: null, zero, full, random, urandom, tty, console, pseudo-terminals; and making any
+    /// node, which is of no use by itself.</summary>
     public static ImmutableArray<DeviceRule> DockerDefault { get; } =
     [
         new(true, DeviceKind.Character, null, null, DeviceAccess.Mknod),
@@ -71,8 +71,15 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
         ArgumentNullException.ThrowIfNull(text);
         string[] words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         string[] numbers = words.Length > 1 ? words[1].Split(':') : [];
-        DeviceKind? kind = words.FirstOrDefault() switch { "a" => DeviceKind.All, "b" => DeviceKind.Block, "c" => DeviceKind.Character, _ => null };
-        if (kind is null || words.Length != 3 || numbers.Length != 2 || !TryNumber(numbers[0], out uint? major) || !TryNumber(numbers[1], out uint? minor))
+        DeviceKind? kind = words.FirstOrDefault() switch
+        {
+            "a" => DeviceKind.All,
+            "b" => DeviceKind.Block,
+            "c" => DeviceKind.Character,
+            _ => null
+        };
+        if (kind is null || words.Length != 3 || numbers.Length != 2 || !TryNumber(numbers[0], out uint? major)
+            || !TryNumber(numbers[1], out uint? minor))
             throw new FormatException($"\"{text}\" is not a rule such as c 1:3 rwm, with a, b or c, MAJOR:MINOR or *, and of r, w, m.");
         return new(true, kind.Value, major, minor, ParseAccess(words[2]));
     }
@@ -83,10 +90,19 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such file.</exception>
     /// <exception cref="ArgumentException">The file is not a device.</exception>
     public static DeviceRule Of(string path, DeviceAccess access = DeviceAccess.All) => TryRead(path, access, out SyscallResult result)
-        ?? (result.IsError ? throw new LinuxException("find device", $"\"{path}\"", "openat(2)", result.Errno) : throw new ArgumentException($"\"{path}\" is not a device.", nameof(path)));
+        ?? (result.IsError
+            ? throw new LinuxException("find device", $"\"{path}\"", "openat(2)", result.Errno)
+            : throw new ArgumentException($"\"{path}\" is not a device.", nameof(path)));
 
     /// <summary>A rule that allows a device by its file; null where that is missing or is no device.</summary>
-    internal static DeviceRule? TryOf(string path) => TryRead(path, DeviceAccess.All, out _);
+    /// <exception cref="LinuxException">It cannot be looked at, as for too many open files.</exception>
+    internal static DeviceRule? TryOf(string path)
+    {
+        DeviceRule? rule = TryRead(path, DeviceAccess.All, out SyscallResult result);
+        if (!result.IsAbsent)
+            result.ThrowIfError("find device", $"\"{path}\"", "openat(2)");
+        return rule;
+    }
 
     private static DeviceRule? TryRead(string path, DeviceAccess access, out SyscallResult result)
     {
@@ -95,7 +111,9 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
             return null;
         using var file = new LinuxHandle((int)result.Value);
         result = FileSyscalls.Stat(file, out FileIdentity identity);
-        return identity.IsDevice ? new(true, identity.IsBlock ? DeviceKind.Block : DeviceKind.Character, identity.RdevMajor, identity.RdevMinor, access) : null;
+        return identity.IsDevice
+            ? new(true, identity.IsBlock ? DeviceKind.Block : DeviceKind.Character, identity.RdevMajor, identity.RdevMinor, access)
+            : null;
     }
 
     /// <summary>Reads an access: letters of <c>rwm</c>.</summary>
@@ -120,12 +138,15 @@ public sealed record DeviceRule(bool Allow, DeviceKind Kind, uint? Major, uint? 
 
     /// <summary>Whether the rule is about a use of a device, at least in part.</summary>
     internal bool IsAbout(DeviceKind kind, uint major, uint minor, DeviceAccess access) =>
-        (Kind == DeviceKind.All || Kind == kind) && (Major is null || Major == major) && (Minor is null || Minor == minor) && (Access & access) != 0;
+        (Kind == DeviceKind.All || Kind == kind) && (Major is null || Major == major) && (Minor is null || Minor == minor)
+            && (Access & access) != 0;
 
     /// <summary>The rule as version 1's files take it: <c>c 1:3 rwm</c>.</summary>
-    internal string ToV1() => $"{(Kind switch { DeviceKind.Block => 'b', DeviceKind.Character => 'c', _ => 'a' })} {Number(Major)}:{Number(Minor)} {AccessText}";
+    internal string ToV1() =>
+        $"{(Kind switch { DeviceKind.Block => 'b', DeviceKind.Character => 'c', _ => 'a' })} {Number(Major)}:{Number(Minor)} {AccessText}";
 
-    internal string AccessText => (Access.HasFlag(DeviceAccess.Read) ? "r" : "") + (Access.HasFlag(DeviceAccess.Write) ? "w" : "") + (Access.HasFlag(DeviceAccess.Mknod) ? "m" : "");
+    internal string AccessText => (Access.HasFlag(DeviceAccess.Read) ? "r" : "") + (Access.HasFlag(DeviceAccess.Write) ? "w" : "")
+        + (Access.HasFlag(DeviceAccess.Mknod) ? "m" : "");
 
     /// <summary>The rule in words: <c>allow c 1:3 rwm</c>.</summary>
     public override string ToString() => $"{(Allow ? "allow" : "deny")} {ToV1()}";

@@ -27,8 +27,10 @@ internal sealed class LoadedDeviceProgram : IDisposable
 
     internal static string? Hint(Errno errno, string log) => errno switch
     {
-        Errno.EPERM or Errno.EACCES when log.Length == 0 => "Device rules need CAP_SYS_ADMIN, or CAP_BPF and CAP_NET_ADMIN, in the initial user namespace; in a user namespace the devices that may be opened are limited already.",
-        Errno.EINVAL when log.Length == 0 => "This kernel was built without CONFIG_CGROUP_BPF, or a program of another kind than BPF_F_ALLOW_MULTI is attached above.",
+        Errno.EPERM or Errno.EACCES when log.Length == 0 => "Device rules need CAP_SYS_ADMIN, or CAP_BPF and CAP_NET_ADMIN, in the "
+            + "initial user namespace; in a user namespace the devices that may be opened are limited already.",
+        Errno.EINVAL when log.Length == 0 =>
+            "This kernel was built without CONFIG_CGROUP_BPF, or a program of another kind than BPF_F_ALLOW_MULTI is attached above.",
         _ => log.Length == 0 ? null : "The kernel's verifier says: " + log.Trim(),
     };
 

@@ -7,8 +7,8 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Cgroups;
 
 /// <summary>An interface file kept open, whose changes the kernel announces to who polls it.</summary>
-/// <remarks>The kernel remembers for each open file which announcement the last read has seen; a poll returns at once where there is a later
-/// one. So between a read and the next wait nothing is missed.</remarks>
+/// <remarks>The kernel remembers for each open file which announcement the last read has seen; a poll returns at once where there is a
+/// later one. So between a read and the next wait nothing is missed.</remarks>
 internal sealed class EventFile : IDisposable
 {
     private readonly LinuxHandle _file;
@@ -20,7 +20,8 @@ internal sealed class EventFile : IDisposable
 
     private EventFile(LinuxHandle file, string subject) => (_file, _subject) = (file, subject);
 
-    internal static EventFile Open(CgroupDirectory directory, string name) => new(directory.OpenFile(name, Fcntl.O_RDONLY), directory.Name(name));
+    internal static EventFile Open(CgroupDirectory directory, string name) =>
+        new(directory.OpenFile(name, Fcntl.O_RDONLY), directory.Name(name));
 
     /// <summary>Takes over a descriptor that becomes readable or has EPOLLPRI: a pressure trigger, an eventfd.</summary>
     internal static EventFile For(LinuxHandle file, string subject) => new(file, subject);
@@ -68,7 +69,8 @@ internal sealed class EventFile : IDisposable
         foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
         {
             if (line.Length > key.Length && line[key.Length] == ' ' && line.StartsWith(key, StringComparison.Ordinal)
-                && long.TryParse(line[(key.Length + 1)..], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long value))
+                && long.TryParse(line[(key.Length + 1)..], System.Globalization.NumberStyles.None,
+                    System.Globalization.CultureInfo.InvariantCulture, out long value))
                 return value;
         }
 

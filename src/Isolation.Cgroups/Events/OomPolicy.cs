@@ -19,7 +19,8 @@ public sealed record OomAction
 {
     private OomAction(ByteSize? limit, bool kills) => (Limit, Kills) = (limit, kills);
 
-    /// <summary>Lets it run on as it is: on version 2 throttled, on version 1 the kernel kills one of its processes unless memory was freed.</summary>
+    /// <summary>Lets it run on as it is: on version 2 throttled, on version 1 the kernel kills one of its
+    /// processes unless memory was freed.</summary>
     public static OomAction Resume { get; } = new(null, false);
 
     /// <summary>Kills everything in it.</summary>
@@ -34,8 +35,8 @@ public sealed record OomAction
 }
 
 /// <summary>Asks the program what to do when a control group runs out of memory, instead of having the kernel kill at once.</summary>
-/// <remarks>On version 2 the group reaches <c>memory.high</c>, is frozen, and runs on after the answer. On version 1 the kernel's killer is switched off by
-/// <c>memory.oom_control</c>, and processes that need more memory wait for the answer. Disposing ends the asking.</remarks>
+/// <remarks>On version 2 the group reaches <c>memory.high</c>, is frozen, and runs on after the answer. On version 1 the kernel's killer is
+/// switched off by <c>memory.oom_control</c>, and processes that need more memory wait for the answer. Disposing ends the asking.</remarks>
 public sealed class OomPolicy : IAsyncDisposable
 {
     private readonly Cgroup _cgroup;
@@ -44,21 +45,37 @@ public sealed class OomPolicy : IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private int _count;
 
-    private OomPolicy(Cgroup cgroup, Func<OomSituation, CancellationToken, ValueTask<OomAction>> decide) => (_cgroup, _decide) = (cgroup, decide);
+    private OomPolicy(Cgroup cgroup, Func<OomSituation, CancellationToken, ValueTask<OomAction>> decide) =>
+        (_cgroup, _decide) = (cgroup, decide);
 
-    /// <summary>Ends with the asking; fails with what the program's answer threw. Then the control group is left as the kernel treats it.</summary>
+    /// <summary>Ends with the asking; fails with what the program's answer threw.
+    /// Then the control group is left as the kernel treats it.</summary>
     public Task Completion => _running;
 
     /// <summary>Starts to ask.</summary>
-    /// <param name="cgroup">The control group, which stays the caller's. On version 2 it needs a <c>memory.high</c>, on version 1 a <c>memory.max</c>.</param>
+    /// <param name="cgroup">The control group, which stays the caller's. On version 2 it needs a <c>memory.high</c>,
+    /// on version 1 a <c>memory.max</c>.</param>
     /// <param name="decide">Called for each time that memory runs out, one at a time.</param>
     /// <exception cref="LinuxException">The control group has no memory controller.</exception>
+    /// <exception cref="InvalidOperationException">It has no limit that the kernel would ask at: <c>memory.max</c> of version 2 kills at
+    /// once.</exception>
     public static OomPolicy Start(Cgroup cgroup, Func<OomSituation, CancellationToken, ValueTask<OomAction>> decide)
     {
         ArgumentNullException.ThrowIfNull(cgroup);
         ArgumentNullException.ThrowIfNull(decide);
+        bool isV1 = cgroup is CgroupV1 { HasMemory: true };
+        if (cgroup.Read(isV1 ? "memory.limit_in_bytes" : "memory.high")?.Trim() is { } limit && (limit == "max" || (isV1 && IsNone(limit))))
+        {
+            throw new InvalidOperationException(isV1
+                ? $"Nothing would be asked: {cgroup} has no limit of memory. Set one by WithMemoryMax first."
+                : $"Nothing would be asked: {cgroup} has no memory.high, and at memory.max the kernel kills at once. "
+                    + "Set WithMemoryHigh below the maximum first.");
+        }
+
         var policy = new OomPolicy(cgroup, decide);
-        policy._running = cgroup is CgroupV1 { HasMemory: true } v1 ? policy.RunAsync(v1, V1Events.Open(v1)) : policy.RunAsync(cgroup.WatchEventsAsync("memory.events", policy._stop.Token));
+        policy._running = cgroup is CgroupV1 { HasMemory: true } v1
+            ? policy.RunAsync(v1, V1Events.Open(v1))
+            : policy.RunAsync(cgroup.WatchEventsAsync("memory.events", policy._stop.Token));
         return policy;
     }
 
@@ -130,10 +147,15 @@ public sealed class OomPolicy : IAsyncDisposable
         }
     }
 
+    // The kernel's largest value, rounded down to pages.
+    private static bool IsNone(string limit) => long.Parse(limit, CultureInfo.InvariantCulture) >= long.MaxValue / 65_536 * 65_536;
+
     private ValueTask<OomAction> AskAsync(string usage, string limit) =>
         _decide(new OomSituation(_cgroup, Size(usage), Size(limit), ++_count), _stop.Token);
 
-    private ByteSize Size(string file) => _cgroup.Read(file)?.Trim() is { } text && text != "max" ? long.Parse(text, CultureInfo.InvariantCulture) : ByteSize.Max;
+    private ByteSize Size(string file) => _cgroup.Read(file)?.Trim() is { } text && text != "max"
+        ? long.Parse(text, CultureInfo.InvariantCulture)
+        : ByteSize.Max;
 
     /// <summary>Version 1's own way: an eventfd that is told of each time that memory runs out.</summary>
     private sealed class V1Events : IDisposable
@@ -142,7 +164,8 @@ public sealed class OomPolicy : IAsyncDisposable
         private readonly LinuxHandle _control;
         private readonly EventFile _event;
 
-        private V1Events(CgroupDirectory directory, LinuxHandle control, EventFile told) => (_directory, _control, _event) = (directory, control, told);
+        private V1Events(CgroupDirectory directory, LinuxHandle control, EventFile told) =>
+            (_directory, _control, _event) = (directory, control, told);
 
         internal static V1Events Open(CgroupV1 cgroup)
         {
@@ -153,7 +176,9 @@ public sealed class OomPolicy : IAsyncDisposable
             var counter = new LinuxHandle((int)made.Value);
             try
             {
-                directory.Write(new CgroupSetting("cgroup.event_control", string.Create(CultureInfo.InvariantCulture, $"{counter.Descriptor} {control.Descriptor}")));
+                using (Borrow told = new(counter), watched = new(control))
+                    directory.Write(new CgroupSetting("cgroup.event_control",
+                        string.Create(CultureInfo.InvariantCulture, $"{told.Number} {watched.Number}")));
                 directory.Write(new CgroupSetting("memory.oom_control", "1"));
                 return new V1Events(directory, control, EventFile.For(counter, directory.Name("memory.oom_control")));
             }

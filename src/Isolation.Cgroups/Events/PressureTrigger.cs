@@ -47,14 +47,16 @@ public sealed record PressureTrigger(PressureResource Resource, TimeSpan Thresho
     };
 
     /// <summary>Arms the trigger in a directory's file, and yields the pressure each time it fires.</summary>
-    internal async IAsyncEnumerable<Pressure> WatchAsync(CgroupDirectory directory, [EnumeratorCancellation] CancellationToken cancellationToken)
+    internal async IAsyncEnumerable<Pressure> WatchAsync(CgroupDirectory directory,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         LinuxHandle handle = directory.OpenFile(File, Fcntl.O_RDWR | Fcntl.O_NONBLOCK);
         using EventFile file = EventFile.For(handle, directory.Name(File));
         SyscallResult written = FileSyscalls.Write(handle, Encoding.UTF8.GetBytes(ToString() + "\0"));
         written.ThrowIfError($"set a trigger \"{this}\" on", directory.Name(File), "write(2)", written.Errno switch
         {
-            Errno.EINVAL => "The threshold must lie within the window, and the window within 500 ms and 10 s; without CAP_SYS_RESOURCE it must be a multiple of 2 s.",
+            Errno.EINVAL => "The threshold must lie within the window, and the window within 500 ms and 10 s; "
+                + "without CAP_SYS_RESOURCE it must be a multiple of 2 s.",
             Errno.EOPNOTSUPP => "Pressure is not measured: boot with psi=1, or write 1 to cgroup.pressure.",
             Errno.EPERM => "Triggers need CAP_SYS_RESOURCE before Linux 6.5.",
             _ => CgroupHints.ForFile(File, written.Errno),

@@ -1,5 +1,6 @@
 using System.Text;
 using Isolation.Linux.Programs;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
@@ -16,7 +17,9 @@ internal sealed class CgroupName
     {
         _fixed = name is null ? null : Prefix + name;
         byte[] content = [.. Encoding.ASCII.GetBytes(Prefix), .. new byte[IdLength + 1]];
-        Argument = _fixed is not null ? StepArgument.String(_fixed) : new DataArgument($"\"{Prefix}ID\"", [.. content]) { Slots = [(Prefix.Length, _first), (Prefix.Length + 8, _second)] };
+        Argument = _fixed is not null
+            ? StepArgument.String(_fixed)
+            : new DataArgument($"\"{Prefix}ID\"", [.. content]) { Slots = [(Prefix.Length, _first), (Prefix.Length + 8, _second)] };
     }
 
     /// <summary>The name as an argument of steps.</summary>
@@ -28,7 +31,7 @@ internal sealed class CgroupName
         if (_fixed is not null)
             return _fixed;
         Span<byte> random = stackalloc byte[IdLength / 2];
-        System.Security.Cryptography.RandomNumberGenerator.Fill(random);
+        RandomSyscalls.Fill(random);
         string id = Convert.ToHexStringLower(random);
         memory.Int64At(_first) = BitConverter.ToInt64(Encoding.ASCII.GetBytes(id, 0, 8));
         memory.Int64At(_second) = BitConverter.ToInt64(Encoding.ASCII.GetBytes(id, 8, 8));

@@ -29,7 +29,7 @@ public readonly record struct CgroupLimit
 
     /// <summary>Reads a number or <c>max</c>.</summary>
     /// <exception cref="FormatException">The text is neither.</exception>
-    public static CgroupLimit Parse(string text) => text == "max" ? Max
+    public static CgroupLimit Parse(string text) => (text ?? throw new ArgumentNullException(nameof(text))) == "max" ? Max
         : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? new(value)
         : throw new FormatException($"\"{text}\" is neither a number nor max.");
 

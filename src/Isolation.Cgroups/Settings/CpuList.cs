@@ -9,6 +9,7 @@ internal static class CpuList
 
     internal static string Write(IEnumerable<int> numbers)
     {
+        ArgumentNullException.ThrowIfNull(numbers);
         int[] sorted = [.. numbers.Distinct().Order()];
         var parts = new List<string>();
         for (int i = 0; i < sorted.Length; i++)
@@ -39,5 +40,6 @@ internal static class CpuList
         return [.. numbers];
     }
 
-    private static bool TryNumber(string text, out int number) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number < Most;
+    private static bool TryNumber(string text, out int number) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number < Most;
 }

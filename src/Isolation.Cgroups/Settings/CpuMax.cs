@@ -18,8 +18,10 @@ public readonly record struct CpuMax(TimeSpan? Quota, TimeSpan Period)
     public static CpuMax FromCores(double cores)
     {
         if (!(cores >= 0.01 && cores <= 1_000_000))
-            throw new ArgumentOutOfRangeException(nameof(cores), cores, "Must be at least 0.01, the kernel's least quota of 1 ms in 100 ms.");
-        return new(TimeSpan.FromMicroseconds(Math.Floor(cores * DefaultPeriod.TotalMicroseconds)), DefaultPeriod);
+            throw new ArgumentOutOfRangeException(nameof(cores), cores,
+                "Must be at least 0.01, the kernel's least quota of 1 ms in 100 ms.");
+        // The decimal that was meant: 0.29 as a binary fraction is a little less, and would give 28999.
+        return new(TimeSpan.FromTicks((long)decimal.Floor((decimal)cores * DefaultPeriod.Ticks / 10) * 10), DefaultPeriod);
     }
 
     /// <summary>The quota in microseconds as text, or <c>max</c>.</summary>

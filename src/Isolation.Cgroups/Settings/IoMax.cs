@@ -1,6 +1,7 @@
 namespace Isolation.Cgroups;
 
-/// <summary>Throttles of one block device, as in <c>io.max</c>. What is null stays as it is; <see cref="CgroupLimit.Max"/> lifts a limit.</summary>
+/// <summary>Throttles of one block device, as in <c>io.max</c>. What is null stays as it is;
+/// <see cref="CgroupLimit.Max"/> lifts a limit.</summary>
 public sealed record IoMax
 {
     /// <summary>Bytes read per second (<c>rbps</c>).</summary>
@@ -18,17 +19,9 @@ public sealed record IoMax
     /// <summary>The kernel's form: <c>rbps=1048576 wiops=max</c>.</summary>
     public override string ToString() => string.Join(' ', new (string Key, CgroupLimit? Value)[]
     {
-        ("rbps", ReadBytesPerSecond), ("wbps", WriteBytesPerSecond), ("riops", ReadOperationsPerSecond), ("wiops", WriteOperationsPerSecond),
+        ("rbps", ReadBytesPerSecond), ("wbps", WriteBytesPerSecond), ("riops", ReadOperationsPerSecond),
+        ("wiops", WriteOperationsPerSecond),
     }.Where(p => p.Value is not null).Select(p => $"{p.Key}={p.Value}"));
-
-    /// <summary>What this and a later value make together.</summary>
-    internal IoMax MergedWith(IoMax later) => new()
-    {
-        ReadBytesPerSecond = later.ReadBytesPerSecond ?? ReadBytesPerSecond,
-        WriteBytesPerSecond = later.WriteBytesPerSecond ?? WriteBytesPerSecond,
-        ReadOperationsPerSecond = later.ReadOperationsPerSecond ?? ReadOperationsPerSecond,
-        WriteOperationsPerSecond = later.WriteOperationsPerSecond ?? WriteOperationsPerSecond,
-    };
 
     internal static IoMax Parse(string limits)
     {

@@ -12,22 +12,28 @@ internal static class V1Translation
 
     private static readonly string[] s_asTheyAre =
     [
-        "cpu.shares", "cpu.rt_runtime_us", "cpu.rt_period_us", "cpu.idle", "cpuset.cpus", "cpuset.mems", "pids.max", "memory.swappiness", "net_cls.classid", "net_prio.ifpriomap",
+        "cpu.shares", "cpu.rt_runtime_us", "cpu.rt_period_us", "cpu.idle", "cpuset.cpus", "cpuset.mems", "pids.max", "memory.swappiness",
+        "net_cls.classid", "net_prio.ifpriomap",
     ];
 
     /// <summary>The files and values, in the order that they must be written.</summary>
     /// <param name="settings">What is wanted.</param>
     /// <param name="currentMemoryMax">The limit of memory now, for a swap limit without one: on version 1 that is of both together.</param>
     /// <param name="hasFile">Whether the control group has a file.</param>
-    internal static ImmutableArray<CgroupSetting> Translate(CgroupSettings settings, Func<ByteSize> currentMemoryMax, Func<string, bool> hasFile)
+    internal static ImmutableArray<CgroupSetting> Translate(CgroupSettings settings, Func<ByteSize> currentMemoryMax,
+        Func<string, bool> hasFile)
     {
         var result = ImmutableArray.CreateBuilder<CgroupSetting>();
         foreach (CgroupSetting setting in settings)
-            result.AddRange(Translate(setting, settings, currentMemoryMax, hasFile));
-        return result.ToImmutable();
+            result.AddRange(CgroupSetting.Checked(setting, s => Translate(s, settings, currentMemoryMax, hasFile)));
+        // A new group's memory has no limit, and that of memory and swap together may never be below it. Of two words for one file the
+        // later holds.
+        return [.. result.Where((s, i) => !result.Skip(i + 1).Any(later => later.Key == s.Key)).OrderBy(s =>
+            s.File == CgroupSetting.MemoryAndSwap)];
     }
 
-    private static ImmutableArray<CgroupSetting> Translate(CgroupSetting setting, CgroupSettings all, Func<ByteSize> currentMemoryMax, Func<string, bool> hasFile)
+    private static ImmutableArray<CgroupSetting> Translate(CgroupSetting setting, CgroupSettings all, Func<ByteSize> currentMemoryMax,
+        Func<string, bool> hasFile)
     {
         (string file, string value) = (setting.File, setting.Value);
         if (s_asTheyAre.Contains(file) || file.StartsWith("blkio.", StringComparison.Ordinal))
@@ -36,14 +42,25 @@ internal static class V1Translation
             return [new(file[..^4] + ".limit_in_bytes", Bytes(value))];
         switch (file)
         {
+            case CgroupSetting.Quota or CgroupSetting.Period or CgroupSetting.MemoryAndSwap:
+                return [new(file, Bytes(value))];
             case "memory.max":
                 return [new("memory.limit_in_bytes", Bytes(value))];
             case "memory.low":
-                return [new("memory.soft_limit_in_bytes", Bytes(value))];
+                return [new("memory.soft_limit_in_bytes", value == "0" ? NoLimit : Bytes(value))]; // nothing is protected, as at first
             case "memory.swap.max":
                 ByteSize memory = all["memory.max"] is { } max ? ByteSize.Parse(max) : currentMemoryMax();
                 ByteSize swap = ByteSize.Parse(value);
-                return [new("memory.memsw.limit_in_bytes", memory.IsMax || swap.IsMax ? NoLimit : (memory.Bytes + swap.Bytes).ToString(CultureInfo.InvariantCulture))];
+                if (memory.IsMax && !swap.IsMax)
+                {
+                    throw new KernelFeatureException("memory.swap.max on control groups of version 1",
+                        "there is one limit of memory and swap together, and memory.max is not set",
+                        "Set memory.max too, before or in the same list; or use a host with version 2.");
+                }
+
+                bool isNone = swap.IsMax || swap.Bytes > long.MaxValue - memory.Bytes;
+                return [new("memory.memsw.limit_in_bytes",
+                    isNone ? NoLimit : (memory.Bytes + swap.Bytes).ToString(CultureInfo.InvariantCulture))];
             case "cpu.max":
                 string[] words = value.Split(' ');
                 CgroupSetting quota = new("cpu.cfs_quota_us", Bytes(words[0]));
@@ -51,7 +68,8 @@ internal static class V1Translation
             case "cpu.max.burst":
                 return [new("cpu.cfs_burst_us", value)];
             case "cpu.weight":
-                return [new("cpu.shares", CpuControls.SharesOfWeight(long.Parse(value, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture))];
+                return [new("cpu.shares",
+                    CpuControls.SharesOfWeight(long.Parse(value, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture))];
             case "io.weight":
                 return [IoWeight(value, hasFile)];
             case "io.max":
@@ -66,8 +84,10 @@ internal static class V1Translation
     {
         string file = hasFile("blkio.bfq.weight") ? "blkio.bfq.weight" : "blkio.weight";
         if (!hasFile(file))
-            throw new KernelFeatureException("io.weight", "no I/O scheduler of this host has weights", "Select BFQ: echo bfq > /sys/block/DEVICE/queue/scheduler.");
-        return value.StartsWith("default ", StringComparison.Ordinal) ? new(file, V2Translation.ClampWeight(value)) : new(file + "_device", V2Translation.ClampWeight(value));
+            throw new KernelFeatureException("io.weight", "no I/O scheduler of this host has weights",
+                "Select BFQ: echo bfq > /sys/block/DEVICE/queue/scheduler.");
+        string scaled = V2Translation.BfqWeight(value);
+        return new(scaled.Contains(' ', StringComparison.Ordinal) ? file + "_device" : file, scaled);
     }
 
     private static IEnumerable<CgroupSetting> Throttles(string value)
@@ -76,11 +96,20 @@ internal static class V1Translation
         IoMax max = IoMax.Parse(words.Length == 2 ? words[1] : "");
         foreach ((string file, CgroupLimit? limit) in new[]
         {
-            ("read_bps", max.ReadBytesPerSecond), ("write_bps", max.WriteBytesPerSecond), ("read_iops", max.ReadOperationsPerSecond), ("write_iops", max.WriteOperationsPerSecond),
+            ("read_bps", max.ReadBytesPerSecond), ("write_bps", max.WriteBytesPerSecond), ("read_iops", max.ReadOperationsPerSecond),
+            ("write_iops", max.WriteOperationsPerSecond),
         })
         {
+            // There 0 lifts a limit; version 2 refuses it.
+            if (limit is { Value: 0 })
+            {
+                throw new KernelFeatureException($"io.max of 0 for {words[0]} on control groups of version 1", "0 means no limit there",
+                    "Set at least 1, or max for no limit.");
+            }
+
             if (limit is { } l)
-                yield return new($"blkio.throttle.{file}_device", string.Create(CultureInfo.InvariantCulture, $"{words[0]} {(l.IsMax ? 0 : l.Value)}"));
+                yield return new($"blkio.throttle.{file}_device",
+                    string.Create(CultureInfo.InvariantCulture, $"{words[0]} {(l.IsMax ? 0 : l.Value)}"));
         }
     }
 

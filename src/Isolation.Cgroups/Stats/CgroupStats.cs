@@ -5,7 +5,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Statistics of a control group. Its files are kept open, and <see cref="Refresh"/> reads them anew: one pread(2) each, and no allocation.</summary>
+/// <summary>Statistics of a control group. Its files are kept open, and <see cref="Refresh"/> reads them anew:
+/// one pread(2) each, and no allocation.</summary>
 /// <remarks>The values are those of the last refresh. What the host does not have stays null. Not for several threads at once.</remarks>
 public sealed class CgroupStats : IDisposable
 {
@@ -65,24 +66,48 @@ public sealed class CgroupStats : IDisposable
 
     /// <summary>Reads everything anew.</summary>
     /// <exception cref="LinuxException"><c>ENODEV</c>: the control group was deleted.</exception>
+    /// <exception cref="FormatException">The kernel wrote what is not understood; every other file was read.</exception>
     public void Refresh()
     {
-        foreach ((LinuxHandle file, string subject, Parser parse) in _files)
-            parse(this, Read(file, subject));
-        Timestamp = Stopwatch.GetTimestamp();
+        if (TryRefresh() is { } strange)
+            throw strange;
     }
 
-    /// <summary>Begins a new peak of memory: <see cref="MemoryStats.Peak"/> is from now on the most that was in use since this call.</summary>
-    /// <remarks>On version 2 writes to the open <c>memory.peak</c>, which counts for each open file by itself (Linux 6.12): other readers keep theirs. On version 1
-    /// writes 0 to <c>memory.max_usage_in_bytes</c>, for every reader.</remarks>
-    /// <exception cref="LinuxException"><c>EBADF</c> or <c>EINVAL</c>: the kernel cannot reset it, or this user may not write it.</exception>
+    /// <summary>Reads everything anew, and tells what was not understood.</summary>
+    internal FormatException? TryRefresh()
+    {
+        FormatException? strange = null;
+        foreach ((LinuxHandle file, string subject, Parser parse) in _files)
+        {
+            try
+            {
+                parse(this, Read(file, subject));
+            }
+            catch (FormatException e)
+            {
+                strange ??= new FormatException($"{subject}: {e.Message}", e);
+            }
+        }
+
+        Timestamp = Stopwatch.GetTimestamp();
+        return strange;
+    }
+
+    /// <summary>Begins a new peak of memory: <see cref="MemoryStats.Peak"/> is from now on the most
+    /// that was in use since this call.</summary>
+    /// <remarks>On version 2 writes to the open <c>memory.peak</c>, which counts for each open file by itself (Linux 6.12): other readers
+    /// keep theirs. On version 1 writes 0 to <c>memory.max_usage_in_bytes</c>, for every reader.</remarks>
+    /// <exception cref="LinuxException"><c>EBADF</c> or <c>EINVAL</c>: the kernel cannot reset it,
+    /// or this user may not write it.</exception>
     /// <exception cref="InvalidOperationException">Memory is not among what is read, or the kernel has no peak.</exception>
     public void ResetMemoryPeak()
     {
         if (_peak is not var (file, subject))
-            throw new InvalidOperationException("There is no peak of memory to reset: memory was not asked for, or the kernel has no memory.peak (Linux 5.19).");
+            throw new InvalidOperationException(
+                "There is no peak of memory to reset: memory was not asked for, or the kernel has no memory.peak (Linux 5.19).");
         SyscallResult written = FileSyscalls.Write(file, "0"u8);
-        written.ThrowIfError("reset", subject, "write(2)", written.Errno is Errno.EBADF or Errno.EINVAL ? "It can be reset since Linux 6.12, by who may write it." : null);
+        written.ThrowIfError("reset", subject, "write(2)",
+            written.Errno is Errno.EBADF or Errno.EINVAL ? "It can be reset since Linux 6.12, by who may write it." : null);
     }
 
     /// <summary>Closes the files; the values stay.</summary>

@@ -1,6 +1,7 @@
 namespace Isolation.Cgroups;
 
-/// <summary>Block I/O: <c>io.stat</c>; on version 1 <c>blkio.throttle.io_service_bytes_recursive</c> and <c>io_serviced_recursive</c>.</summary>
+/// <summary>Block I/O: <c>io.stat</c>; on version 1 <c>blkio.throttle.io_service_bytes_recursive</c>
+/// and <c>io_serviced_recursive</c>.</summary>
 public sealed class IoStats
 {
     /// <summary>Bytes read from all devices.</summary>
@@ -15,8 +16,8 @@ public sealed class IoStats
     /// <summary>Writes of all devices.</summary>
     public long WriteOperations => IsV1 ? Operations.Sum("Write") : Devices.Sum("wios");
 
-    /// <summary>Every number by device: <c>rbytes</c>, <c>wbytes</c>, <c>rios</c>, <c>wios</c>, <c>dbytes</c>, <c>dios</c>, cost.* and what else there is; on version 1 bytes as
-    /// <c>Read</c>, <c>Write</c>, <c>Sync</c>, <c>Async</c>, <c>Discard</c>, <c>Total</c>.</summary>
+    /// <summary>Every number by device: <c>rbytes</c>, <c>wbytes</c>, <c>rios</c>, <c>wios</c>, <c>dbytes</c>, <c>dios</c>, cost.* and what
+    /// else there is; on version 1 bytes as <c>Read</c>, <c>Write</c>, <c>Sync</c>, <c>Async</c>, <c>Discard</c>, <c>Total</c>.</summary>
     public NestedValues Devices { get; } = new();
 
     /// <summary>On version 1, operations by device; empty on version 2.</summary>

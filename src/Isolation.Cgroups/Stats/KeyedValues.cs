@@ -4,14 +4,15 @@ using System.Text;
 
 namespace Isolation.Cgroups;
 
-/// <summary>The numbers of a file with a <c>KEY VALUE</c> on each line, unknown keys included. Filled anew by each reading; nothing is allocated while
-/// the kernel writes the same keys.</summary>
-/// <remarks><c>max</c> is <see cref="long.MaxValue"/>.</remarks>
+/// <summary>The numbers of a file with a <c>KEY VALUE</c> on each line, unknown keys included. Filled anew by each reading; nothing is
+/// allocated while the kernel writes the same keys.</summary>
+/// <remarks><c>max</c> is <see cref="long.MaxValue"/>. The fraction of a decimal is dropped, and what is no number is left out.</remarks>
 public sealed class KeyedValues
 {
     private string[] _keys = [];
     private byte[][] _encoded = [];
     private long[] _values = [];
+    private int _place;
 
     /// <summary>How many keys there are.</summary>
     public int Count { get; private set; }
@@ -39,10 +40,30 @@ public sealed class KeyedValues
     public long Get(string key) => this[key] ?? 0;
 
     /// <summary>A copy that later readings do not change.</summary>
-    public IReadOnlyDictionary<string, long> ToDictionary() => Keys.Select((key, i) => (key, _values[i])).ToDictionary(p => p.key, p => p.Item2);
+    public IReadOnlyDictionary<string, long> ToDictionary() =>
+        Keys.Select((key, i) => (key, _values[i])).ToDictionary(p => p.key, p => p.Item2);
 
-    /// <summary>Forgets what comes after so many keys.</summary>
-    internal void Truncate(int count) => Count = count;
+    /// <summary>Begins to fill it anew.</summary>
+    internal void Begin() => _place = 0;
+
+    /// <summary>Forgets the keys of the reading before that did not come again.</summary>
+    internal void End() => Count = _place;
+
+    /// <summary>Takes the next key. One that has come already is added to: the kernel writes a device's block more than once where it has
+    /// several queues.</summary>
+    internal void Put(ReadOnlySpan<byte> key, long value)
+    {
+        for (int i = 0; i < _place; i++)
+        {
+            if (key.SequenceEqual(_encoded[i]))
+            {
+                _values[i] += value;
+                return;
+            }
+        }
+
+        Append(key, value);
+    }
 
     /// <summary>Sets the value at a place; the key that was there before is mostly the same.</summary>
     internal void Set(int at, ReadOnlySpan<byte> key, long value)
@@ -65,44 +86,36 @@ public sealed class KeyedValues
         Count = Math.Max(Count, at + 1);
     }
 
-    /// <summary>Reads <c>KEY VALUE</c> lines.</summary>
-    /// <exception cref="FormatException">A line is not of that form.</exception>
+    /// <summary>Reads <c>KEY VALUE</c> lines. What is no such line, or no number, is left out.</summary>
     internal void Parse(ReadOnlySpan<byte> text)
     {
-        int count = 0;
+        Begin();
         for (int at = 0; at < text.Length;)
         {
-            if (TryNext(text, ref at, count, (byte)' ', (byte)'\n'))
-            {
-                count++;
+            if (TryNext(text, ref at, (byte)' ', (byte)'\n'))
                 continue;
-            }
-
             int end = text[at..].IndexOf((byte)'\n');
             ReadOnlySpan<byte> line = end < 0 ? text[at..] : text.Slice(at, end);
             at += line.Length + 1;
-            if (line.IsEmpty)
-                continue;
             int blank = line.LastIndexOf((byte)' ');
-            if (blank <= 0)
-                throw Bad(line);
-            Set(count++, line[..blank], ParseValue(line[(blank + 1)..]));
+            if (blank > 0 && TryParseValue(line[(blank + 1)..], out long value))
+                Append(line[..blank], value);
         }
 
-        Count = count;
+        End();
     }
 
-    /// <summary>Takes the next key and number where the key is the one that was there the last time: the usual case, without a search.</summary>
+    /// <summary>Takes the next key and number where the key is the one that was there the last time:
+    /// the usual case, without a search.</summary>
     /// <param name="text">The text.</param>
     /// <param name="at">Where the key begins; behind the end byte afterwards.</param>
-    /// <param name="place">Which of the keys it should be.</param>
     /// <param name="separator">The byte between key and number.</param>
     /// <param name="end">The byte behind the number; the end of the text does as well.</param>
-    internal bool TryNext(ReadOnlySpan<byte> text, ref int at, int place, byte separator, byte end)
+    internal bool TryNext(ReadOnlySpan<byte> text, ref int at, byte separator, byte end)
     {
-        if (place >= Count)
+        if (_place >= Count)
             return false;
-        byte[] key = _encoded[place];
+        byte[] key = _encoded[_place];
         ReadOnlySpan<byte> rest = text[at..];
         if (rest.Length <= key.Length + 1 || rest[key.Length] != separator || !rest.StartsWith(key))
             return false;
@@ -113,52 +126,49 @@ public sealed class KeyedValues
         // Longer numbers might not fit; other characters are for the full parser.
         if (i == first || i - first > 18 || (i < rest.Length && rest[i] != end))
             return false;
-        _values[place] = value;
+        _values[_place++] = value;
         at += i + 1;
         return true;
     }
 
-    /// <summary>Reads <c>KEY=VALUE</c> words.</summary>
-    internal void ParseWords(ReadOnlySpan<byte> text)
+    private void Append(ReadOnlySpan<byte> key, long value)
     {
-        int count = 0;
-        for (int at = 0; at < text.Length;)
-        {
-            if (TryNext(text, ref at, count, (byte)'=', (byte)' '))
-            {
-                count++;
-                continue;
-            }
-
-            int end = text[at..].IndexOf((byte)' ');
-            ReadOnlySpan<byte> word = end < 0 ? text[at..] : text.Slice(at, end);
-            at += word.Length + 1;
-            if (word.IsEmpty)
-                continue;
-            int equals = word.IndexOf((byte)'=');
-            if (equals <= 0)
-                throw Bad(word);
-            Set(count++, word[..equals], ParseValue(word[(equals + 1)..]));
-        }
-
-        Count = count;
+        bool isAsBefore = _place < Count && key.SequenceEqual(_encoded[_place]);
+        Set(_place++, key, value);
+        if (!isAsBefore)
+            Count = _place; // what came behind the last time may have moved
     }
 
-    internal static long ParseValue(ReadOnlySpan<byte> text)
+    /// <summary>Reads a file that has one number.</summary>
+    /// <exception cref="FormatException">It has none.</exception>
+    internal static long ParseValue(ReadOnlySpan<byte> text) => TryParseValue(text, out long value) ? value : throw Bad(text);
+
+    /// <summary>Reads a number or <c>max</c>. Of a decimal, as <c>cost.vrate</c> of <c>io.stat</c> is, the fraction is dropped.</summary>
+    internal static bool TryParseValue(ReadOnlySpan<byte> text, out long value)
     {
-        long digits = 0;
+        value = 0;
         int i = 0;
         for (; i < text.Length && i < 18 && (uint)(text[i] - '0') <= 9; i++)
-            digits = (digits * 10) + (text[i] - '0');
+            value = (value * 10) + (text[i] - '0');
         if (i > 0 && i == text.Length)
-            return digits;
+            return true;
         if (text.SequenceEqual("max"u8))
-            return long.MaxValue;
-        if (Utf8Parser.TryParse(text, out long value, out int used) && used == text.Length)
-            return value;
+        {
+            value = long.MaxValue;
+            return true;
+        }
+
+        int point = text.IndexOf((byte)'.');
+        if (point > 0 && point < text.Length - 1 && !text[(point + 1)..].ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+            text = text[..point];
+        if (Utf8Parser.TryParse(text, out value, out int used) && used == text.Length)
+            return true;
         // Version 1 writes its "no limit" and some sums as unsigned numbers.
-        return Utf8Parser.TryParse(text, out ulong large, out used) && used == text.Length ? (long)Math.Min(large, long.MaxValue) : throw Bad(text);
+        bool isLarge = Utf8Parser.TryParse(text, out ulong large, out used) && used == text.Length;
+        value = isLarge ? (long)Math.Min(large, long.MaxValue) : 0;
+        return isLarge;
     }
 
-    internal static FormatException Bad(ReadOnlySpan<byte> text) => new($"\"{Encoding.UTF8.GetString(text[..Math.Min(text.Length, 100)])}\" is not what a control group's file has there.");
+    internal static FormatException Bad(ReadOnlySpan<byte> text) =>
+        new($"\"{Encoding.UTF8.GetString(text[..Math.Min(text.Length, 100)])}\" is not what a control group's file has there.");
 }

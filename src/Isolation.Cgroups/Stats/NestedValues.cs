@@ -2,8 +2,8 @@ using System.Text;
 
 namespace Isolation.Cgroups;
 
-/// <summary>The numbers of a file with a name and <c>KEY=VALUE</c> words on each line, as <c>io.stat</c> has by device and <c>memory.numa_stat</c>
-/// by kind. Filled anew by each reading.</summary>
+/// <summary>The numbers of a file with a name and <c>KEY=VALUE</c> words on each line, as <c>io.stat</c> has by device and
+/// <c>memory.numa_stat</c> by kind. Filled anew by each reading.</summary>
 public sealed class NestedValues
 {
     private readonly List<(string Name, byte[] Encoded, KeyedValues Values)> _rows = [];
@@ -38,76 +38,82 @@ public sealed class NestedValues
         return sum;
     }
 
-    /// <summary>Reads <c>NAME KEY=VALUE ...</c> lines.</summary>
-    /// <exception cref="FormatException">A line is not of that form.</exception>
+    /// <summary>Reads <c>NAME KEY=VALUE ...</c> lines. What is no number is left out.</summary>
     internal void Parse(ReadOnlySpan<byte> text)
     {
-        int count = 0;
+        Count = 0;
         foreach (Range range in text.Split((byte)'\n'))
         {
             ReadOnlySpan<byte> line = text[range];
-            int blank = line.IndexOf((byte)' ');
-            // A device without any numbers yet stands there with its name alone.
-            if (blank == 0 || line.IsEmpty)
-                continue;
-            Row(count++, blank < 0 ? line : line[..blank]).ParseWords(blank < 0 ? [] : line[(blank + 1)..]);
+            KeyedValues? row = null;
+            for (int at = 0; at < line.Length;)
+            {
+                if (row?.TryNext(line, ref at, (byte)'=', (byte)' ') == true)
+                    continue;
+                int end = line[at..].IndexOf((byte)' ');
+                ReadOnlySpan<byte> word = end < 0 ? line[at..] : line.Slice(at, end);
+                at += word.Length + 1;
+                int equals = word.IndexOf((byte)'=');
+                // A device without numbers stands there with its name alone; Linux 5.15 and 5.16 write the next one's behind it.
+                if (equals < 0 && !word.IsEmpty)
+                    row = Row(word);
+                else if (equals > 0 && KeyedValues.TryParseValue(word[(equals + 1)..], out long value))
+                    row?.Put(word[..equals], value);
+            }
         }
 
-        Count = count;
+        End();
     }
 
     /// <summary>Reads version 1's <c>NAME KEY VALUE</c> lines, several for a name; a line with two words is a total.</summary>
     internal void ParseTriples(ReadOnlySpan<byte> text)
     {
-        int count = 0, place = 0;
+        Count = 0;
+        KeyedValues? row = null;
         ReadOnlySpan<byte> last = default;
         for (int at = 0; at < text.Length;)
         {
-            // The usual case: the next key of the same name, as the last time.
-            if (count > 0)
-            {
-                int key = at + last.Length + 1;
-                if (key < text.Length && text[key - 1] == ' ' && text[at..].StartsWith(last) && _rows[count - 1].Values.TryNext(text, ref key, place, (byte)' ', (byte)'\n'))
-                {
-                    place++;
-                    at = key;
-                    continue;
-                }
-            }
-
             int end = text[at..].IndexOf((byte)'\n');
             ReadOnlySpan<byte> line = end < 0 ? text[at..] : text.Slice(at, end);
             at += line.Length + 1;
             int first = line.IndexOf((byte)' '), second = line.LastIndexOf((byte)' ');
-            if (line.IsEmpty || first == second)
+            if (first == second)
                 continue;
-            if (count == 0 || !line[..first].SequenceEqual(last))
+            if (row is null || !line[..first].SequenceEqual(last))
             {
-                if (count > 0)
-                    _rows[count - 1].Values.Truncate(place);
                 last = line[..first];
-                Row(count++, last);
-                place = 0;
-                at -= line.Length + 1; // its first key is read as the others are
-                if (_rows[count - 1].Values.Count > 0)
-                    continue;
-                at += line.Length + 1;
+                row = Row(last);
             }
 
-            _rows[count - 1].Values.Set(place++, line[(first + 1)..second], KeyedValues.ParseValue(line[(second + 1)..]));
+            int key = first + 1;
+            if (!row.TryNext(line, ref key, (byte)' ', (byte)'\n') && KeyedValues.TryParseValue(line[(second + 1)..], out long value))
+                row.Put(line[(first + 1)..second], value);
         }
 
-        if (count > 0)
-            _rows[count - 1].Values.Truncate(place);
-        Count = count;
+        End();
     }
 
-    private KeyedValues Row(int at, ReadOnlySpan<byte> name)
+    private void End()
     {
+        for (int i = 0; i < Count; i++)
+            _rows[i].Values.End();
+    }
+
+    /// <summary>The row of a name: one that this reading has met already, or the next.</summary>
+    private KeyedValues Row(ReadOnlySpan<byte> name)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (name.SequenceEqual(_rows[i].Encoded))
+                return _rows[i].Values;
+        }
+
+        int at = Count++;
         if (at == _rows.Count)
             _rows.Add((Encoding.UTF8.GetString(name), name.ToArray(), new KeyedValues()));
         else if (!name.SequenceEqual(_rows[at].Encoded))
             _rows[at] = (Encoding.UTF8.GetString(name), name.ToArray(), _rows[at].Values);
+        _rows[at].Values.Begin();
         return _rows[at].Values;
     }
 }

@@ -14,8 +14,8 @@ public readonly record struct PressureLine(double Average10, double Average60, d
 /// <param name="Full">The time in which all tasks waited at once.</param>
 public readonly record struct Pressure(PressureLine Some, PressureLine Full)
 {
-    /// <summary>Reads a pressure file's text.</summary>
-    /// <exception cref="FormatException">It is not one.</exception>
+    /// <summary>Reads a pressure file's text. Lines and words of other kernels than those known are left out.</summary>
+    /// <exception cref="FormatException">A number of it is none.</exception>
     internal static Pressure Parse(ReadOnlySpan<byte> text)
     {
         PressureLine some = default, full = default;
@@ -26,8 +26,6 @@ public readonly record struct Pressure(PressureLine Some, PressureLine Full)
                 some = ParseLine(line[5..]);
             else if (line.StartsWith("full "u8))
                 full = ParseLine(line[5..]);
-            else if (!line.IsEmpty)
-                throw KeyedValues.Bad(line);
         }
 
         return new(some, full);
@@ -41,21 +39,21 @@ public readonly record struct Pressure(PressureLine Some, PressureLine Full)
         {
             ReadOnlySpan<byte> word = line[range];
             int equals = word.IndexOf((byte)'=');
-            if (equals < 0)
-                throw KeyedValues.Bad(word);
-            ReadOnlySpan<byte> key = word[..equals], value = word[(equals + 1)..];
+            ReadOnlySpan<byte> key = equals < 0 ? default : word[..equals], value = word[(equals + 1)..];
             if (key.SequenceEqual("total"u8))
                 total = KeyedValues.ParseValue(value);
-            else if (!Utf8Parser.TryParse(value, out double share, out int used) || used != value.Length)
-                throw KeyedValues.Bad(word);
             else if (key.SequenceEqual("avg10"u8))
-                average10 = share;
+                average10 = Share(value);
             else if (key.SequenceEqual("avg60"u8))
-                average60 = share;
+                average60 = Share(value);
             else if (key.SequenceEqual("avg300"u8))
-                average300 = share;
+                average300 = Share(value);
         }
 
-        return new(average10, average60, average300, TimeSpan.FromTicks(Math.Clamp(total, 0, long.MaxValue / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond));
+        return new(average10, average60, average300,
+            TimeSpan.FromTicks(Math.Clamp(total, 0, long.MaxValue / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond));
     }
+
+    private static double Share(ReadOnlySpan<byte> text) =>
+        Utf8Parser.TryParse(text, out double share, out int used) && used == text.Length ? share : throw KeyedValues.Bad(text);
 }

@@ -86,7 +86,8 @@ internal sealed class SystemdProperties
         }
     }
 
-    /// <summary>Device rules as systemd takes them: a closed policy would still allow its own list, so it is strict. systemd has no rules that deny.</summary>
+    /// <summary>Device rules as systemd takes them: a closed policy would still allow its own list, so it is strict.
+    /// systemd has no rules that deny.</summary>
     private void AddDevices(IEnumerable<DeviceRule> devices)
     {
         var allowed = ImmutableArray.CreateBuilder<(string Device, string Access)>();

@@ -7,10 +7,10 @@ using Isolation.Linux.Systemd;
 namespace Isolation.Cgroups;
 
 /// <summary>A transient scope or slice of systemd: a control group that systemd makes, knows of, and removes when it is empty.</summary>
-/// <remarks>On a host with systemd it is the owner of the tree: what is made behind its back may be undone by it. A scope with <c>Delegate=yes</c> is ours
-/// to divide. Limits are told to systemd as properties, which it writes to the files and keeps through a daemon-reload; what it has no property for is
-/// written to the file itself. Calls go through sd-bus (libsystemd, loaded at the first use), each with a time limit. See
-/// org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
+/// <remarks>On a host with systemd it is the owner of the tree: what is made behind its back may be undone by it. A scope with
+/// <c>Delegate=yes</c> is ours to divide. Limits are told to systemd as properties, which it writes to the files and keeps through a
+/// daemon-reload; what it has no property for is written to the file itself. Calls go through sd-bus (libsystemd, loaded at the first use),
+/// each with a time limit. See org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
 /// <example><code>
 /// using SystemdScope scope = SystemdScope.Start("job-17.scope", processId, CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)));
 /// scope.Cgroup.WithPidsMax(10); // or scope.Apply, which tells systemd too
@@ -32,20 +32,24 @@ public sealed class SystemdScope : IDisposable
     /// <summary>The unit's name: <c>job-17.scope</c>.</summary>
     public string Unit { get; }
 
-    /// <summary>Its control group. What is written there behind systemd's back lasts until systemd writes the same file again; <see cref="Apply"/> tells both.</summary>
+    /// <summary>Its control group. What is written there behind systemd's back lasts until systemd writes the same file again;
+    /// <see cref="Apply"/> tells both.</summary>
     public CgroupV2 Cgroup { get; }
 
-    /// <summary>Starts a transient scope around a process, with the limits in force before it returns. Calls <c>StartTransientUnit</c>.</summary>
+    /// <summary>Starts a transient scope around a process, with the limits in force before it returns.
+    /// Calls <c>StartTransientUnit</c>.</summary>
     /// <param name="unit">The name, which ends in <c>.scope</c>.</param>
-    /// <param name="processId">The process that is moved there.</param>
+    /// <param name="processId">The process that is moved there; 0 for the caller.</param>
     /// <param name="settings">Limits.</param>
     /// <param name="devices">Device rules; null for none. systemd enforces them by its own program.</param>
     /// <param name="slice">The slice to put it in; null for systemd's own choice.</param>
     /// <param name="user">Whether to ask the user's instance of systemd and not the system's.</param>
     /// <param name="timeout">How long each call may take; null for <see cref="DefaultTimeout"/>.</param>
-    /// <exception cref="LinuxException"><c>EACCES</c>: not authorised. <c>EEXIST</c>: there is such a unit. <c>ETIMEDOUT</c>: systemd did not answer.</exception>
+    /// <exception cref="LinuxException"><c>EACCES</c>: not authorised. <c>EEXIST</c>: there is such a unit.
+    /// <c>ETIMEDOUT</c>: systemd did not answer.</exception>
     /// <exception cref="KernelFeatureException">There is no systemd, no libsystemd, or the host's controllers are on version 1.</exception>
-    public static SystemdScope Start(string unit, int processId, CgroupSettings? settings = null, IEnumerable<DeviceRule>? devices = null, string? slice = null, bool user = false, TimeSpan? timeout = null)
+    public static SystemdScope Start(string unit, int processId, CgroupSettings? settings = null, IEnumerable<DeviceRule>? devices = null,
+        string? slice = null, bool user = false, TimeSpan? timeout = null)
     {
         ArgumentNullException.ThrowIfNull(unit);
         if (!unit.EndsWith(".scope", StringComparison.Ordinal))
@@ -65,7 +69,8 @@ public sealed class SystemdScope : IDisposable
         return scope;
     }
 
-    /// <summary>Starts a transient slice: a control group for scopes and services, without processes of its own. Calls <c>StartTransientUnit</c>.</summary>
+    /// <summary>Starts a transient slice: a control group for scopes and services, without processes of its own.
+    /// Calls <c>StartTransientUnit</c>.</summary>
     /// <param name="unit">The name, which ends in <c>.slice</c>: <c>jobs.slice</c>, <c>jobs-night.slice</c> below it.</param>
     /// <param name="settings">Limits.</param>
     /// <param name="user">Whether to ask the user's instance of systemd and not the system's.</param>
@@ -106,6 +111,32 @@ public sealed class SystemdScope : IDisposable
         writer.String("replace");
     }, _ => true);
 
+    /// <summary>Moves a process to a delegated unit of the user's instance of systemd, or to a control group below it: also one of another
+    /// session, which the kernel lets only the system's instance move. Calls <c>AttachProcessesToUnit</c>.</summary>
+    internal static void Attach(string unit, string below, int processId)
+    {
+        using SdBusConnection bus = SdBusConnection.Open(user: true, DefaultTimeout);
+        bus.Call(Manager, ManagerInterface, "AttachProcessesToUnit", $"unit \"{unit}\"", writer =>
+        {
+            writer.String(unit);
+            writer.String(below);
+            writer.Container('a', "u", a => a.UInt32((uint)processId));
+        }, _ => true);
+    }
+
+    /// <summary>Whether the user's instance of systemd has delegated a unit of its own: the property <c>Delegate</c>.</summary>
+    internal static bool IsDelegated(string unit)
+    {
+        using SdBusConnection bus = SdBusConnection.Open(user: true, DefaultTimeout);
+        string path = bus.Call(Manager, ManagerInterface, "GetUnit", $"unit \"{unit}\"", w => w.String(unit), r => r.String('o'));
+        string kind = unit.EndsWith(".scope", StringComparison.Ordinal) ? "Scope" : "Service";
+        return bus.Call(path, "org.freedesktop.DBus.Properties", "Get", $"unit \"{unit}\"", w =>
+        {
+            w.String("org.freedesktop.systemd1." + kind);
+            w.String("Delegate");
+        }, r => r.BoolVariant());
+    }
+
     /// <summary>Closes the connection and the control group; the unit stays as long as something is in it.</summary>
     public void Dispose()
     {
@@ -113,7 +144,8 @@ public sealed class SystemdScope : IDisposable
         _bus.Dispose();
     }
 
-    internal static void Property(SdBusWriter writer, string name, string type, Action<SdBusWriter> value) => writer.Container('r', "sv", s =>
+    internal static void Property(SdBusWriter writer, string name, string type,
+        Action<SdBusWriter> value) => writer.Container('r', "sv", s =>
     {
         s.String(name);
         s.Container('v', type, value);
@@ -122,9 +154,11 @@ public sealed class SystemdScope : IDisposable
     private static SystemdScope StartUnit(string unit, bool user, TimeSpan timeout, Action<SdBusWriter> properties)
     {
         if (!Directory.Exists("/run/systemd/system"))
-            throw new KernelFeatureException("a unit of systemd", "this host is not run by systemd", "Use Cgroup.Create, which needs none.");
+            throw new KernelFeatureException("a unit of systemd", "this host is not run by systemd",
+                "Use Cgroup.Create, which needs none.");
         if (CgroupHierarchies.Read().Mode != CgroupMode.Unified)
-            throw new KernelFeatureException("a unit of systemd", "the host's controllers are on version 1", "Boot with systemd.unified_cgroup_hierarchy=1.");
+            throw new KernelFeatureException("a unit of systemd", "the host's controllers are on version 1",
+                "Boot with systemd.unified_cgroup_hierarchy=1.");
         SdBusConnection bus = SdBusConnection.Open(user, timeout);
         try
         {
@@ -148,7 +182,9 @@ public sealed class SystemdScope : IDisposable
     private static CgroupV2 WaitForCgroup(SdBusConnection bus, string unit, TimeSpan timeout)
     {
         string path = bus.Call(Manager, ManagerInterface, "LoadUnit", $"unit \"{unit}\"", w => w.String(unit), r => r.String('o'));
-        string @interface = unit.EndsWith(".slice", StringComparison.Ordinal) ? "org.freedesktop.systemd1.Slice" : "org.freedesktop.systemd1.Scope";
+        string @interface = unit.EndsWith(".slice", StringComparison.Ordinal)
+            ? "org.freedesktop.systemd1.Slice"
+            : "org.freedesktop.systemd1.Scope";
         long begin = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -156,7 +192,8 @@ public sealed class SystemdScope : IDisposable
             if (state == "active" && Get(bus, path, @interface, "ControlGroup", unit) is { Length: > 0 } group)
                 return CgroupV2.Open(group);
             if (state == "failed" || Stopwatch.GetElapsedTime(begin) > timeout)
-                throw new LinuxException("start", $"unit \"{unit}\"", "systemd's StartTransientUnit", state == "failed" ? Errno.ECANCELED : Errno.ETIMEDOUT, hint: $"The unit is {state}; see journalctl -u {unit}.");
+                throw new LinuxException("start", $"unit \"{unit}\"", "systemd's StartTransientUnit",
+                    state == "failed" ? Errno.ECANCELED : Errno.ETIMEDOUT, hint: $"The unit is {state}; see journalctl -u {unit}.");
             Thread.Sleep(2);
         }
     }

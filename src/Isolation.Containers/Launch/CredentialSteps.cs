@@ -21,7 +21,8 @@ internal static class CredentialSteps
     ]);
 
     /// <summary>Capabilities and ids, in one order: bounding set while CAP_SETPCAP is there, ids, then the other sets.</summary>
-    internal static IEnumerable<PlanStep> Become(ResolvedUser user, CapabilityState wanted, CapabilitySet present, bool canChangeIds, bool joined)
+    internal static IEnumerable<PlanStep> Become(ResolvedUser user, CapabilityState wanted, CapabilitySet present,
+        bool canChangeIds, bool joined)
     {
         if (CapabilitySteps.LimitBounding(wanted.Bounding, present) is { } bounding)
             yield return bounding;
@@ -49,7 +50,8 @@ internal static class CredentialSteps
         yield return CapabilitySteps.SetAmbient(known);
     }
 
-    private static PlanStep ChangeUser(ResolvedUser user, bool joined) => new("become", string.Create(CultureInfo.InvariantCulture, $"user {user.UserId}, group {user.GroupId}"),
+    private static PlanStep ChangeUser(ResolvedUser user, bool joined) => new("become",
+        string.Create(CultureInfo.InvariantCulture, $"user {user.UserId}, group {user.GroupId}"),
     [
         user.Groups.IsEmpty ? DropGroups(joined) : new SyscallStep(Syscall.setgroups, user.Groups.Length, Groups(user.Groups)),
         Ids(Syscall.setresgid, user.GroupId),

@@ -24,11 +24,13 @@ internal static class HostRootSteps
         foreach (HostRootEntry entry in entries)
         {
             if (entry.LinkTarget is { } target)
-                yield return new PlanStep("link", MountSteps.Quote("/" + entry.Name), [new SyscallStep(Syscall.symlinkat, target, root, entry.Name)]);
+                yield return new PlanStep("link", MountSteps.Quote("/" + entry.Name),
+                    [new SyscallStep(Syscall.symlinkat, target, root, entry.Name)]);
             else if (s_ownMounts.Contains(entry.Name))
                 yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name), [Make(root, entry.Name, 0b111_101_101)]);
             else if (s_inMemory.Contains(entry.Name))
-                yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name), [Make(root, entry.Name, 0b001_111_111_111)]);
+                yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name),
+                    [Make(root, entry.Name, 0b001_111_111_111)]);
             else
                 yield return entry.HasMounts ? Bind(entry.Name, root) : Overlay(entry.Name, root, context);
         }
@@ -58,7 +60,8 @@ internal static class HostRootSteps
         [
             Make(root, name, 0b111_101_101),
             MountCalls.CloneTree(StepArgument.CurrentDirectory, "/" + name, tree, recursive: true),
-            MountCalls.SetAttributes(tree, "", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev, MountPropagation.Private, recursive: true),
+            MountCalls.SetAttributes(tree, "", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev,
+                MountPropagation.Private, recursive: true),
             MountCalls.AttachAt(tree, root, name),
         ]);
     }

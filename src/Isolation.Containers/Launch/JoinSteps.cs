@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Launching;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
@@ -10,86 +12,66 @@ namespace Isolation.Containers;
 
 /// <summary>Lowers the joining of running processes' namespaces.</summary>
 /// <remarks>A PID namespace holds children only, and a user namespace must be entered before others are made in it: both need an
-/// intermediate process that joins and then clones the real one, as its own sibling, a child of this process.</remarks>
+/// intermediate process that joins, and then makes the real one; see <see cref="SiblingSteps"/>.</remarks>
 internal sealed class JoinSteps
 {
     private readonly ImmutableArray<(JoinedNamespace Namespace, Slot File)> _joined;
-    private readonly Slot _idWrite = new("id-write"), _child = new("child");
+    private readonly List<(JoinedNamespace Joined, Slot File, Slot Source)> _held = [];
 
     internal JoinSteps(NamespaceSettings settings, HostFacts facts)
     {
         IEnumerable<JoinedNamespace> joined = settings.Joined;
         // An ordinary user may enter what belongs to its container only from the container's user namespace.
-        if (!settings.Joined.IsEmpty && !facts.IsPrivileged && settings.Joined.All(j => j.Kind != NamespaceKinds.User))
-            joined = joined.Prepend(new JoinedNamespace(NamespaceKinds.User, settings.Joined[0].ProcessId));
-        _joined = [.. joined.OrderBy(j => j.Kind == NamespaceKinds.User ? 0 : 1).Select(j => (j, new Slot("ns-" + j.Kind.FileName())))];
+        if (!facts.IsPrivileged && settings.Joined.All(j => j.Kind != NamespaceKinds.User)
+            && settings.Joined.Select(j => j.Handle).OfType<PidHandle>().FirstOrDefault() is { } process)
+            joined = joined.Prepend(new JoinedNamespace(NamespaceKinds.User, process));
+        foreach (JoinedNamespace one in joined)
+        {
+            if (_held.All(h => h.Joined.Handle != one.Handle))
+                _held.Add((one, new Slot("joined-" + _held.Count.ToString(CultureInfo.InvariantCulture)),
+                    new Slot("callers-joined-" + _held.Count.ToString(CultureInfo.InvariantCulture))));
+        }
+
+        _joined = [.. joined.OrderBy(j => j.Kind == NamespaceKinds.User ? 0 : 1)
+            .Select(j => (j, _held.First(h => h.Joined.Handle == j.Handle).File))];
         JoinsUser = _joined.Any(j => j.Namespace.Kind == NamespaceKinds.User);
-        NeedsClone = JoinsUser || (Any && settings.User == UserNamespaceMode.New) || _joined.Any(j => j.Namespace.Kind == NamespaceKinds.Pid);
+        NeedsClone = JoinsUser || (Any && settings.User == UserNamespaceMode.New)
+            || _joined.Any(j => j.Namespace.Kind == NamespaceKinds.Pid);
     }
 
     internal bool Any => !_joined.IsEmpty;
 
     internal bool JoinsUser { get; }
 
+    /// <summary>The process whose IPC namespace is joined, held by its pidfd; null where none is, or the namespace itself is
+    /// held.</summary>
+    internal (Slot Process, string Subject)? IpcProcess =>
+        _joined.Where(j => j.Namespace is { Kind: NamespaceKinds.Ipc, ProcessId: not null })
+        .Select(j => ((Slot, string)?)(j.File, j.Namespace.Subject)).FirstOrDefault();
+
+    /// <summary>Slots that are filled with descriptors of the caller's handles before the launch.</summary>
+    internal IEnumerable<(Slot Slot, SafeHandle Handle)> Presets => _held.Select(h => (h.Source, (SafeHandle)h.Joined.Handle));
+
     /// <summary>Whether an intermediate process is needed.</summary>
     internal bool NeedsClone { get; }
 
-    /// <summary>Where this process reads the real process's id.</summary>
-    internal Slot IdRead { get; } = new("id-read");
-
     internal IEnumerable<PlanStep> Open()
     {
-        foreach ((JoinedNamespace joined, Slot file) in _joined)
+        // Copies, since the others are the caller's and are not closed with the launch's.
+        foreach ((JoinedNamespace joined, Slot file, Slot source) in _held)
         {
-            string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{joined.ProcessId}/ns/{joined.Kind.FileName()}");
-            yield return new PlanStep($"open the {joined.Kind.FileName()} namespace of", Subject(joined),
-                [new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_RDONLY | Fcntl.O_CLOEXEC, "O_RDONLY|O_CLOEXEC")) { Result = file }])
-            {
-                Hint = errno => errno switch
-                {
-                    Errno.ENOENT => "There is no such process.",
-                    Errno.EACCES => "Its namespaces may be opened by its own user and by root only.",
-                    _ => null,
-                },
-            };
-        }
-
-        if (NeedsClone)
-        {
-            StepArgument pair = StepArgument.DescriptorPair(IdRead, _idWrite);
-            yield return new PlanStep("make a pipe for", "the process id",
-                [new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC"))]);
+            SyscallStep copy = new(Syscall.fcntl, source, StepArgument.Flags(Fcntl.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC"), 3)
+            { Result = file };
+            yield return new PlanStep("hold", joined.Subject, [copy]);
         }
     }
 
-    /// <summary>The steps of the sealed image: untraceable first, since those inside may try to trace who comes in.</summary>
-    internal IEnumerable<PlanStep> Steps(StepArgument parentPoll, NamespaceKinds made)
-    {
-        yield return ProcessSteps.SetDumpable(false);
-        foreach ((JoinedNamespace joined, Slot file) in _joined)
-            yield return NamespaceSteps.Join(file, joined.Kind, Subject(joined));
-        if (NeedsClone)
-        {
-            yield return Clone(made);
-            yield return ProcessSteps.DieWithParent(parentPoll); // not inherited by a clone
-        }
+    /// <summary>The first steps of the sealed image: untraceable at once, since those inside may try to trace who comes in.</summary>
+    internal IEnumerable<PlanStep> Enter() => Enter(late: false).Prepend(ProcessSteps.SetDumpable(false));
 
-        if (JoinsUser)
-            yield return CredentialSteps.BecomeRoot(joined: true);
-    }
+    /// <summary>The steps of the real process: a control group may be entered only from outside of a cgroup namespace.</summary>
+    internal IEnumerable<PlanStep> EnterLate() => Enter(late: true);
 
-    private PlanStep Clone(NamespaceKinds made)
-    {
-        ulong flags = (ulong)made | Sched.CLONE_PARENT;
-        StepArgument arguments = StepArgument.Words($"{{flags=CLONE_PARENT|{made.CloneNames()}}}", flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-        return new PlanStep("create the real process in", string.Join(", ", made.Each().Select(k => k.FileName())),
-        [
-            new SyscallStep(Syscall.clone3, arguments, 88) { Result = _child, Rule = StepRule.ZeroContinues, SkipOnSuccess = 1 },
-            new SyscallStep(Syscall.getpid) { SkipOnSuccess = 2 }, // the child goes past the intermediate's part
-            new SyscallStep(Syscall.write, _idWrite, StepArgument.AddressOf(_child), 8),
-            new SyscallStep(Syscall.exit_group, 0),
-        ]);
-    }
-
-    private static string Subject(JoinedNamespace joined) => string.Create(CultureInfo.InvariantCulture, $"process {joined.ProcessId}");
+    private IEnumerable<PlanStep> Enter(bool late) => _joined.Where(j => (j.Namespace.Kind == NamespaceKinds.Cgroup) == late)
+        .Select(j => NamespaceSteps.Join(j.File, j.Namespace.Kind, j.Namespace.Subject));
 }

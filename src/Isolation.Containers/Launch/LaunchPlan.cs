@@ -9,7 +9,8 @@ using Isolation.Namespaces;
 
 namespace Isolation.Containers;
 
-/// <summary>What will happen in a launch: every step on both sides, in order. Immutable; printed as a numbered list; started any number of times.</summary>
+/// <summary>What will happen in a launch: every step on both sides, in order. Immutable; printed as a numbered list; started any number of
+/// times.</summary>
 public sealed class LaunchPlan
 {
     private readonly Lazy<LoweredPlan> _lowered;
@@ -63,21 +64,27 @@ public sealed class LaunchPlan
     /// <summary>Starts a container by this plan.</summary>
     /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
     /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
-    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be started.</exception>
+    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be
+    /// started.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
-    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => StartAsync(brokenCall: -1, cancellationToken);
+    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) =>
+        StartAsync(brokenCall: -1, cancellationToken);
 
     /// <summary>Starts a container by this plan, and returns when its program has been executed.</summary>
     /// <remarks>On the main thread the launch is made there, without a change of threads: the fastest way. A container that is to die with
     /// its parent follows that thread, which lasts as long as the process.</remarks>
+    /// <param name="cancellationToken">Cancels the start; a container that has started meanwhile is killed.</param>
     /// <exception cref="LaunchException">A step failed; nothing is left behind.</exception>
-    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be started.</exception>
-    public ContainerProcess Start()
+    /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be
+    /// started.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
+    public ContainerProcess Start(CancellationToken cancellationToken = default)
     {
-        var process = new ContainerProcess(this, brokenCall: -1);
-        process.RegisterCgroup();
-        LaunchQueue.RunOrPost(process.Request);
-        return process.Started.GetAwaiter().GetResult();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!StartPreparation.IsNeeded(Spec))
+            return Start(new ContainerProcess(this, brokenCall: -1), cancellationToken);
+        using StartPreparation prepared = StartPreparation.RunAsync(this, cancellationToken).GetAwaiter().GetResult();
+        return Start(new ContainerProcess(prepared.Plan, brokenCall: -1) { Pinned = prepared.Pinned }, cancellationToken);
     }
 
     /// <summary>The plan with every system call, for a bug report.</summary>
@@ -90,16 +97,55 @@ public sealed class LaunchPlan
     {
         if (cancellationToken.IsCancellationRequested)
             return Task.FromCanceled<ContainerProcess>(cancellationToken);
-        var process = new ContainerProcess(this, brokenCall);
-        process.RegisterCgroup();
-        LaunchQueue.Post(process.Request);
+        return StartPreparation.IsNeeded(Spec) ? PrepareAndStartAsync(brokenCall, cancellationToken)
+            : StartAsync(new ContainerProcess(this, brokenCall), cancellationToken);
+    }
+
+    private async Task<ContainerProcess> PrepareAndStartAsync(int brokenCall, CancellationToken cancellationToken)
+    {
+        using StartPreparation prepared = await StartPreparation.RunAsync(this, cancellationToken).ConfigureAwait(false);
+        return await StartAsync(new ContainerProcess(prepared.Plan, brokenCall) { Pinned = prepared.Pinned }, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private static Task<ContainerProcess> StartAsync(ContainerProcess process, CancellationToken cancellationToken)
+    {
+        Enter(process, LaunchQueue.Post, cancellationToken);
         return cancellationToken.CanBeCanceled ? process.StartedOrCancelled(cancellationToken) : process.Started;
+    }
+
+    private static ContainerProcess Start(ContainerProcess process, CancellationToken cancellationToken)
+    {
+        using CancellationTokenRegistration registration = process.CancelStartBy(cancellationToken);
+        Enter(process, LaunchQueue.RunOrPost, cancellationToken);
+        return process.StartedOrCancelled(cancellationToken).GetAwaiter().GetResult();
+    }
+
+    private static void Enter(ContainerProcess process, Action<LaunchRequest> queue, CancellationToken cancellationToken)
+    {
+        process.StartCancelled = cancellationToken;
+        process.Request.Reserve();
+        try
+        {
+            queue(process.Request);
+        }
+        catch
+        {
+            process.Request.Unreserve();
+            throw;
+        }
     }
 
     private string Print(bool calls)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{Steps.Length} steps, {(Form switch { LaunchForm.Sealed => "from a sealed image", LaunchForm.Forked => "in a copy of the memory", _ => "in memory" })}\n");
+        string form = Form switch
+        {
+            LaunchForm.Sealed => "from a sealed image",
+            LaunchForm.Forked => "in a copy of the memory",
+            _ => "in memory",
+        };
+        text.Append(CultureInfo.InvariantCulture, $"{Steps.Length} steps, {form}\n");
         foreach (LaunchStep step in Steps)
         {
             text.Append(step).Append('\n');

@@ -8,17 +8,28 @@ namespace Isolation.Containers;
 
 internal sealed partial class LaunchPlanner
 {
-    /// <summary>The cgroup namespace's root is the control group that its maker is in: it is made after that was entered, and not by the clone.</summary>
-    private NamespaceKinds LateNamespaces => _cgroup is not null && Owns(NamespaceKinds.Cgroup) ? NamespaceKinds.Cgroup : NamespaceKinds.None;
+    /// <summary>The cgroup namespace's root is the control group that its maker is in:
+    /// it is made after that was entered, and not by the clone.</summary>
+    private NamespaceKinds LateNamespaces => _cgroup is not null && Owns(NamespaceKinds.Cgroup)
+        ? NamespaceKinds.Cgroup
+        : NamespaceKinds.None;
 
     /// <summary>The container's control group; null where it has none.</summary>
     private CgroupLaunch? ChooseCgroup()
     {
-        bool required = _spec.Cgroup == CgroupUse.Own || _spec.Resources.Count > 0 || _spec.DeviceRules is not null || _spec.DelegatesCgroup || _spec.Name is not null;
-        if (_spec.Cgroup == CgroupUse.SharedWithParent || (_facts.Cgroups is { Obstacle: not null } or { Mode: CgroupMode.None } && !required))
+        bool required = _spec.Cgroup == CgroupUse.Own || _spec.Resources.Count > 0 || _spec.DeviceRules is not null || _spec.DelegatesCgroup
+            || _spec.Name is not null || _spec.CpuTimeMax is not null;
+        if (_spec.Cgroup == CgroupUse.SharedWithParent
+            || (_facts.Cgroups is { Obstacle: not null } or { Mode: CgroupMode.None } && !required))
+            return null;
+        // This process moves to a scope for what asks for a control group, and not for every container.
+        if (_facts.Cgroups.Scope is not null && !required)
             return null;
         if (_facts.Cgroups.Obstacle is { } obstacle)
             throw new KernelFeatureException("a control group of the container's own", obstacle, _facts.Cgroups.Remedy);
+        if (_spec.CpuTimeMax is not null && _facts.Cgroups.Mode != CgroupMode.Unified && !HasController("cpuacct"))
+            throw new KernelFeatureException("a limit of CPU time", "the version 1 controller cpuacct is not mounted",
+                "Mount it: mount -t cgroup -o cpu,cpuacct cgroup /sys/fs/cgroup/cpu,cpuacct.");
         CgroupSettings settings = _spec.Resources;
         if (settings["pids.max"] is null && HasController("pids"))
             settings = settings.WithPidsMax(ContainerDefaults.PidsMax);
@@ -35,7 +46,9 @@ internal sealed partial class LaunchPlanner
     private ImmutableArray<DeviceRule>? ChooseDeviceRules()
     {
         if (_facts.IsPrivileged)
-            return _spec.DeviceRules is null && !CanHaveDeviceRules ? null : _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules] : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
+            return _spec.DeviceRules is null && !CanHaveDeviceRules ? null
+                : _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules]
+                : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
         if (_spec.DeviceRules is not null)
         {
             throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",
@@ -50,7 +63,8 @@ internal sealed partial class LaunchPlanner
         if (!_spec.DelegatesCgroup)
             return null;
         if (_facts.Cgroups.Hierarchies.V2 is null)
-            throw new KernelFeatureException("a delegated control group", "version 2 is not mounted", "Version 1 cannot be delegated safely; use a host with version 2.");
+            throw new KernelFeatureException("a delegated control group", "version 2 is not mounted",
+                "Version 1 cannot be delegated safely; use a host with version 2.");
         return (_userNamespace.Users?.ToOutside(0) ?? 0, _userNamespace.Groups?.ToOutside(0) ?? 0);
     }
 
@@ -61,8 +75,10 @@ internal sealed partial class LaunchPlanner
             Add(StepSide.Parent, DeviceStep(devices));
     }
 
-    /// <summary>Made up of no calls of its own: the program is loaded once for a plan, and attached by the parent between its steps and the clone.</summary>
-    internal static PlanStep DeviceStep(DeviceProgram devices) => new(RestrictDevices, $"the container's cgroup to {devices.Rules.Length} rules", []);
+    /// <summary>Made up of no calls of its own: the program is loaded once for a plan, and attached by the parent
+    /// between its steps and the clone.</summary>
+    internal static PlanStep DeviceStep(DeviceProgram devices) =>
+        new(RestrictDevices, $"the container's cgroup to {devices.Rules.Length} rules", []);
 
     internal const string RestrictDevices = "restrict the devices of";
 

@@ -12,32 +12,63 @@ internal sealed partial class LaunchPlanner
 {
     internal const string LeaseNetwork = "lease an address of", ConnectNetwork = "connect to";
 
-    private static readonly BindMount s_hosts = new("(hosts of the network)", "/etc/hosts", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec);
+    private static readonly BindMount s_hosts = HostsFile("(hosts of the network)");
 
     private Slot? _hostsTree;
 
     private bool HasNetwork => _spec.Network.Network is not null || _spec.Network.Egress is not null;
 
     /// <summary>Adds /etc/hosts, /etc/resolv.conf and /etc/hostname, unless something else is mounted there.</summary>
+    /// <remarks>In many roots /etc/resolv.conf is a link into /run that leads nowhere: the link itself is covered. On the host's network,
+    /// or another container's, only what is asked for differs from the owner's files.</remarks>
     private ContainerSpec WithNetworkFiles(ContainerSpec spec)
     {
-        ImmutableArray<System.Net.IPAddress> servers = spec.Network.Network is UserModeNetwork user ? UserModeLaunch.NameServers(user, _facts) : _facts.NameServers;
         NetworkSettings settings = spec.Network;
-        if (settings.Network is null && settings.Hosts.IsEmpty && settings.NameServers.IsEmpty)
-            return spec;
+        JoinedFiles? owner = _facts.FindJoinedFiles(spec.Namespaces);
+        bool hasHosts = settings.Network is not null || !settings.Hosts.IsEmpty || settings.Egress is { } egress
+            && egress.Rules.Any(r => r.HostName is not null);
+        bool hasResolver = settings.Network is not null || !settings.NameServers.IsEmpty || !settings.SearchDomains.IsEmpty
+            || !settings.ResolverOptions.IsEmpty;
         var files = ImmutableArray.CreateBuilder<Mount>();
         // Others of a bridge network come and go; their names are kept up by whoever starts and ends them.
         if (settings.Network is BridgeNetwork)
             files.Add(s_hosts);
-        else
-            files.Add(TextFile("/etc/hosts", NetworkFiles.Hosts(spec, null, null, ImmutableSortedDictionary<string, ImmutableArray<System.Net.IPAddress>>.Empty)));
-        files.Add(TextFile("/etc/resolv.conf", NetworkFiles.ResolvConf(settings, servers)));
-        if (spec.HostName is { } host)
+        else if (owner?.HostsPath is { } kept && settings.Hosts.IsEmpty)
+            files.Add(HostsFile(kept));
+        else if (hasHosts || owner?.Hosts is not null)
+            files.Add(TextFile("/etc/hosts", Hosts(spec, owner)));
+        if (hasResolver || owner?.Resolver is not null)
+            files.Add(TextFile(ResolverFile.Path, Resolver(spec, owner).ToString()));
+        if (settings.Network is not null && spec.HostName is { } host)
             files.Add(TextFile("/etc/hostname", host + "\n"));
         return spec with { Mounts = [.. spec.Mounts, .. files.Where(f => spec.Mounts.All(m => m.Destination != f.Destination))] };
     }
 
-    private static FileMount TextFile(string path, string text) => new(path, [.. Encoding.UTF8.GetBytes(text)], 0b110_100_100);
+    private string Hosts(ContainerSpec spec, JoinedFiles? owner) =>
+        owner?.Hosts is { } text ? NetworkFiles.HostsWith(text, spec.Network)
+        : spec.Namespaces.SharedWithHost.HasFlag(NamespaceKinds.Net) ? NetworkFiles.HostsWith(_facts.Hosts, spec.Network)
+        : NetworkFiles.Hosts(spec, UserModeLaunch.AddressOf(spec.Network.Network,
+            _facts) ?? ParentLinkLaunch.FirstAddress(spec.Network.Network, v6: false),
+            ParentLinkLaunch.FirstAddress(spec.Network.Network, v6: true), _facts.PinnedNames);
+
+    private ResolverFile Resolver(ContainerSpec spec, JoinedFiles? owner)
+    {
+        if (owner?.Resolver is { } file)
+            return file.With(spec.Network);
+        if (spec.Namespaces.SharedWithHost.HasFlag(NamespaceKinds.Net))
+            return _facts.Resolver.With(spec.Network);
+        // The host's loopback is another one inside.
+        ImmutableArray<System.Net.IPAddress> servers = spec.Network.Network is UserModeNetwork user
+            ? UserModeLaunch.NameServers(user, _facts) : _facts.NameServers;
+        return (_facts.ContainersResolver with { NameServers = [.. servers.Where(ResolverFile.IsReachable).Select(s => s.ToString())] })
+            .With(spec.Network);
+    }
+
+    private static BindMount HostsFile(string source) =>
+        new(source, "/etc/hosts", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec) { CoversLink = true };
+
+    private static FileMount TextFile(string path, string text) =>
+        new(path, [.. Encoding.UTF8.GetBytes(text)], 0b110_100_100) { CoversLink = true };
 
     private void RequirePossibleNetwork()
     {
@@ -45,7 +76,9 @@ internal sealed partial class LaunchPlanner
             return;
         if (!Owns(NamespaceKinds.Net) || _join.NeedsClone)
         {
-            throw new SpecException(new SpecFault("network", !Owns(NamespaceKinds.Net) ? "needs a network namespace of the container's own" : "cannot be given to a container that joins a PID or user namespace",
+            throw new SpecException(new SpecFault("network", !Owns(NamespaceKinds.Net)
+                ? "needs a network namespace of the container's own"
+                : "cannot be given to a container that joins a PID or user namespace",
                 _spec.Network.Network?.Describe()));
         }
 
@@ -53,13 +86,19 @@ internal sealed partial class LaunchPlanner
             return;
         if (_spec.Network.Network is UserModeNetwork user)
         {
-            UserModeLaunch.Choose(user, _facts);
+            (UserModeStackKind kind, _) = UserModeLaunch.Choose(user, _facts);
+            PublishedPort? port = _spec.Network.Ports.FirstOrDefault(
+                p => p.HostAddress?.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6);
+            if (kind == UserModeStackKind.Slirp4netns && port is not null)
+                throw new SpecException(new SpecFault("network.ports",
+                    "of IPv6 cannot be published by slirp4netns: use pasta", port.ToString()));
             return;
         }
 
         if (!_facts.IsPrivileged || !_facts.Capabilities.Contains(Capability.NetAdmin))
         {
-            throw new KernelFeatureException(_spec.Network.Network.Describe(), "this process lacks CAP_SYS_ADMIN or CAP_NET_ADMIN, and could make no link of the host",
+            throw new KernelFeatureException(_spec.Network.Network.Describe(), _facts.IsInitialUserNamespace
+                ? "this process lacks CAP_SYS_ADMIN or CAP_NET_ADMIN, and could make no link of the host" : _facts.PrivilegeObstacle,
                 "Run as root, or use the user-mode network: --network pasta.");
         }
     }
@@ -86,6 +125,7 @@ internal sealed partial class LaunchPlanner
             parts.Add($"egress rate {limit.Egress?.ToString() ?? "unlimited"}, ingress rate {limit.Ingress?.ToString() ?? "unlimited"}");
         if (!_spec.Network.Ports.IsEmpty)
             parts.Add($"ports {string.Join(", ", _spec.Network.Ports)}");
-        Add(StepSide.Handshake, new PlanStep(ConnectNetwork, (_spec.Network.Network?.Describe() ?? "no network") + string.Concat(parts.Select(p => "; " + p)), []));
+        Add(StepSide.Handshake, new PlanStep(ConnectNetwork,
+            (_spec.Network.Network?.Describe() ?? "no network") + string.Concat(parts.Select(p => "; " + p)), []));
     }
 }

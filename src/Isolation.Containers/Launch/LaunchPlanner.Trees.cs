@@ -32,6 +32,46 @@ internal sealed partial class LaunchPlanner
         }
     }
 
+    /// <summary>What shall travel to the host is copied while it still belongs to the host's peer group: a copy that is shared later would
+    /// begin a group of its own.</summary>
+    private void AddSharedTrees()
+    {
+        foreach (BindMount bind in _spec.Mounts.OfType<BindMount>().Where(b => b.Propagation == MountPropagation.Shared))
+        {
+            Slot tree = new("shared");
+            if (_mounts.OpenedTrees.TryAdd(bind, tree))
+                Add(Inside, OpenTree("open the shared source", bind, tree, errno => MountSteps.BindHint(errno, bind.Source)));
+        }
+    }
+
+    private void RequirePossibleTrees()
+    {
+        bool idMapped = _spec.Rootfs is DirectoryRootfs { IdMapped: true } || _spec.Mounts.Any(m => m is BindMount { IdMapped: true });
+        if (idMapped && (!_facts.IsPrivileged || _userNamespace.Users is null))
+        {
+            throw new KernelFeatureException("an idmapped mount", _facts.IsPrivileged ? "the container has no user namespace of its own"
+                : _facts.PrivilegeObstacle,
+                "Run as root, and give the container a user namespace with an id map.");
+        }
+
+        foreach (BindMount bind in _spec.Mounts.OfType<BindMount>().Where(b => b.Propagation == MountPropagation.Shared))
+        {
+            if (_userNamespace.IsNew || _join.JoinsUser)
+            {
+                throw new KernelFeatureException($"shared propagation of \"{bind.Source}\"",
+                    "mounts of a user namespace never travel to the host",
+                    "Use slave propagation, which brings the host's mounts inside, or run as root without a user "
+                        + "namespace of the container's own.");
+            }
+
+            if (!_facts.IsShared(bind.Source))
+            {
+                throw new KernelFeatureException($"shared propagation of \"{bind.Source}\"", "it is not on a shared mount of the host",
+                    "Make it one: mount --bind DIR DIR, then mount --make-shared DIR.");
+            }
+        }
+    }
+
     private PlanStep OpenTree(string action, BindMount source, Slot tree, Func<Errno, string?> hint)
     {
         if (!source.IdMapped)
@@ -47,7 +87,9 @@ internal sealed partial class LaunchPlanner
             open[1],
         ])
         {
-            Hint = errno => errno == Errno.EINVAL ? "The file system does not support idmapped mounts, or the tree is idmapped already." : hint(errno),
+            Hint = errno => errno == Errno.EINVAL
+                ? "The file system does not support idmapped mounts, or the tree is idmapped already."
+                : hint(errno),
         };
     }
 }

@@ -13,5 +13,6 @@ public sealed record LaunchStep(int Number, bool InChild, string Action, string 
 {
     /// <summary>The step on one line: <c>14 child: mount proc on "/proc"</c>.</summary>
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Number,3} {(InChild ? "child" : "parent"),-6} {Action}{(Subject.Length == 0 ? "" : " ")}{Subject}");
+        string.Create(CultureInfo.InvariantCulture,
+            $"{Number,3} {(InChild ? "child" : "parent"),-6} {Action}{(Subject.Length == 0 ? "" : " ")}{Subject}");
 }

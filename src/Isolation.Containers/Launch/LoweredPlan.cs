@@ -31,7 +31,7 @@ internal sealed class LoweredPlan
             Program = writer.Build(),
             Form = slots.Form,
             CloneFlags = slots.CloneFlags,
-            Cgroup = slots.Cgroup?.Into,
+            Cgroup = slots.Siblings is null ? slots.Cgroup?.Into : null,
             Parent = parent,
             Borrowed = borrowed,
             FirstExecution = slots.Form == LaunchForm.Sealed ? borrowed.End - 1 : borrowed.End - plan.Entries[^1].Step.Calls.Length,
@@ -44,8 +44,9 @@ internal sealed class LoweredPlan
             Temporary = Timed && slots.Form == LaunchForm.Sealed ? slots.Temporary.Add(_timesWrite) : slots.Temporary,
             Kept = Timed && slots.Form == LaunchForm.Sealed ? slots.Kept.Add(TimesRead) : slots.Kept,
             ChangesDumpable = slots.ChangesDumpable,
-            JoinedId = slots.JoinedId,
-            LeavesImage = plan.Spec.Init,
+            Siblings = slots.Siblings,
+            Connection = slots.Connection,
+            LeavesImage = slots.HasInit,
             MinimumDescriptor = slots.MinimumDescriptor,
         };
     }
@@ -60,7 +61,8 @@ internal sealed class LoweredPlan
 
     private bool Timed => _plan.Spec.TimeSteps;
 
-    /// <summary>Reads the step times: parent and borrowed steps from the program's memory, sealed steps from what the image wrote.</summary>
+    /// <summary>Reads the step times: parent and borrowed steps from the program's memory,
+    /// sealed steps from what the image wrote.</summary>
     internal ImmutableArray<StepTime> ReadTimes(ProgramMemory memory, TimeSpan begin, TimeSpan end)
     {
         TimeSpan[] late = _plan.Form == LaunchForm.Sealed ? ReadLateTimes(memory) : [];
@@ -84,7 +86,8 @@ internal sealed class LoweredPlan
         return times.ToImmutable();
     }
 
-    private static TimeSpan Time(long seconds, long nanoseconds) => TimeSpan.FromTicks((seconds * TimeSpan.TicksPerSecond) + (nanoseconds / 100));
+    private static TimeSpan Time(long seconds, long nanoseconds) =>
+        TimeSpan.FromTicks((seconds * TimeSpan.TicksPerSecond) + (nanoseconds / 100));
 
     private TimeSpan[] ReadLateTimes(ProgramMemory memory)
     {
@@ -94,7 +97,8 @@ internal sealed class LoweredPlan
         int length = 0;
         while (length < bytes.Length && FileSyscalls.Read(pipe, bytes.AsSpan(length)) is { Value: > 0 } part)
             length += (int)part.Value;
-        return [.. Enumerable.Range(0, length / 16).Select(i => Time(BitConverter.ToInt64(bytes, i * 16), BitConverter.ToInt64(bytes, (i * 16) + 8)))];
+        return [.. Enumerable.Range(0, length / 16)
+            .Select(i => Time(BitConverter.ToInt64(bytes, i * 16), BitConverter.ToInt64(bytes, (i * 16) + 8)))];
     }
 
     private StepRange Write(SyscallProgramWriter writer, List<int> entryOfCall, StepSide side)
@@ -115,7 +119,13 @@ internal sealed class LoweredPlan
             bool startsImage = side == StepSide.Borrowed && _plan.Form == LaunchForm.Sealed && NextOf(i, side) < 0;
             bool isLast = i == _plan.Entries.Length - 1;
             if (Timed && startsImage)
-                Add(writer, entryOfCall, i, new SyscallStep(Syscall.fcntl, _timesWrite, StepArgument.Flags(Fcntl.F_SETFD, "F_SETFD"), 0));
+            {
+                // Behind the first call, which has the image close all that it is not given.
+                Add(writer, entryOfCall, i, calls[0],
+                    new SyscallStep(Syscall.fcntl, _timesWrite, StepArgument.Flags(Fcntl.F_SETFD, "F_SETFD"), 0));
+                calls = calls[1..];
+            }
+
             if (Timed && isLast && side == StepSide.Sealed)
                 Add(writer, entryOfCall, i, WriteTimes(stamps));
             Add(writer, entryOfCall, i, calls.AsSpan());
@@ -149,7 +159,8 @@ internal sealed class LoweredPlan
     /// <summary>One writev of all times, before the program replaces the image.</summary>
     private SyscallStep WriteTimes(List<StepArgument> stamps)
     {
-        var vector = (DataArgument)StepArgument.Words("[times]", [.. Enumerable.Range(0, stamps.Count).SelectMany(_ => new ulong[] { 0, 16 })]);
+        var vector = (DataArgument)StepArgument.Words("[times]",
+            [.. Enumerable.Range(0, stamps.Count).SelectMany(_ => new ulong[] { 0, 16 })]);
         vector = vector with { Pointers = [.. stamps.Select((s, i) => (i * 16, s))] };
         return new SyscallStep(Syscall.writev, _timesWrite, vector, stamps.Count);
     }

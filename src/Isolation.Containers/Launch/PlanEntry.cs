@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Linux.Launching;
@@ -20,8 +21,11 @@ internal sealed record LaunchSlots(
     LaunchHandshake? Handshake,
     ImmutableArray<Slot> Temporary,
     ImmutableArray<Slot> Kept,
-    Slot? JoinedId,
+    Slot? Siblings,
+    (Slot ReadyRead, Slot GoWrite)? Connection,
+    bool HasInit,
     StreamSteps Streams,
+    ImmutableArray<(Slot Slot, SafeHandle Handle)> Presets,
     Slot? TerminalSocket,
     Slot? PooledNet,
     Slot? IdMapSource,
@@ -30,6 +34,7 @@ internal sealed record LaunchSlots(
     int MinimumDescriptor,
     CgroupLaunch? Cgroup,
     Slot? SeccompSocket,
+    Slot? HoldSocket,
     bool HasNetwork,
     Slot? HostsTree);
 

@@ -17,7 +17,8 @@ internal static class ProcessSteps
     /// <summary>Has the kernel kill the process when the launching thread ends, and makes sure that it has not ended already.</summary>
     internal static PlanStep DieWithParent(StepArgument parentPoll) => new("die with", "the parent",
     [
-        new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"), StepArgument.Flags(Sched.SIGKILL, "SIGKILL")),
+        new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"),
+            StepArgument.Flags(Sched.SIGKILL, "SIGKILL")),
         CheckParent(parentPoll),
     ]);
 
@@ -59,7 +60,8 @@ internal static class ProcessSteps
         Slot file = new("file");
         return new PlanStep(action, subject,
         [
-            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_WRONLY|O_CLOEXEC")) { Result = file },
+            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path,
+                StepArgument.Flags(Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_WRONLY|O_CLOEXEC")) { Result = file },
             .. WriteAndClose(file, text),
         ])
         {
@@ -71,14 +73,16 @@ internal static class ProcessSteps
         "/proc/self/oom_score_adj", score.ToString(CultureInfo.InvariantCulture),
         errno => errno is Errno.EACCES or Errno.EPERM ? "Lowering it needs CAP_SYS_RESOURCE in the initial user namespace." : null);
 
-    /// <summary>Writes a kernel setting through the container's own proc mount, below whose descriptor nothing can be placed by the image.</summary>
+    /// <summary>Writes a kernel setting through the container's own proc mount, below whose descriptor
+    /// nothing can be placed by the image.</summary>
     internal static PlanStep Sysctl(string name, string value, Slot proc)
     {
         Slot file = new("sysctl");
         string path = "sys/" + name.Replace('.', '/');
         return new PlanStep($"set sysctl {name} to", MountSteps.Quote(value),
         [
-            InRoot.OpenAt2(proc, path, Fcntl.O_WRONLY, OpenAt2Abi.RESOLVE_BENEATH | OpenAt2Abi.RESOLVE_NO_SYMLINKS | OpenAt2Abi.RESOLVE_NO_XDEV) with { Result = file },
+            InRoot.OpenAt2(proc, path, Fcntl.O_WRONLY,
+                OpenAt2Abi.RESOLVE_BENEATH | OpenAt2Abi.RESOLVE_NO_SYMLINKS | OpenAt2Abi.RESOLVE_NO_XDEV) with { Result = file },
             .. WriteAndClose(file, value),
         ])
         {
@@ -95,7 +99,9 @@ internal static class ProcessSteps
     internal static IEnumerable<PlanStep> WorkingDirectory(string path, bool create, InRoot paths)
     {
         Slot directory = new("cwd");
-        ImmutableArray<SyscallStep> open = create ? paths.EnsureDirectory(path, directory) : [paths.Open(path, directory, Fcntl.O_DIRECTORY(paths.Architecture))];
+        ImmutableArray<SyscallStep> open = create
+            ? paths.EnsureDirectory(path, directory)
+            : [paths.Open(path, directory, Fcntl.O_DIRECTORY(paths.Architecture))];
         // Entered by descriptor: getcwd is inside the root, whatever links the path has.
         yield return new PlanStep("enter working directory", MountSteps.Quote(path), [.. open, new SyscallStep(Syscall.fchdir, directory)])
         {
@@ -110,24 +116,24 @@ internal static class ProcessSteps
 
     internal static PlanStep NewSession() => new("start", "a new session", [new SyscallStep(Syscall.setsid)]);
 
-    internal static PlanStep ConnectStream(int stream, Slot source) => new("connect", s_streamNames[stream], [new SyscallStep(Syscall.dup3, source, stream, 0)]);
+    internal static PlanStep ConnectStream(int stream, Slot source) =>
+        new("connect", s_streamNames[stream], [new SyscallStep(Syscall.dup3, source, stream, 0)]);
 
     internal static string StreamName(int stream) => s_streamNames[stream];
 
     /// <summary>Closes everything but the standard streams at the start of the program.</summary>
     internal static PlanStep CloseOthers() => new("close", "all other descriptors at the start of the program",
-        [new SyscallStep(Syscall.close_range, 3, StepArgument.Flags(uint.MaxValue, "~0"), StepArgument.Flags(Fcntl.CLOSE_RANGE_CLOEXEC, "CLOSE_RANGE_CLOEXEC"))]);
+        [new SyscallStep(Syscall.close_range, 3, StepArgument.Flags(uint.MaxValue, "~0"),
+            StepArgument.Flags(Fcntl.CLOSE_RANGE_CLOEXEC, "CLOSE_RANGE_CLOEXEC"))]);
 
-    internal static PlanStep PassDescriptor(Slot source, int target) => new("pass descriptor", target.ToString(CultureInfo.InvariantCulture),
+    internal static PlanStep PassDescriptor(Slot source, int target) => new("pass descriptor",
+        target.ToString(CultureInfo.InvariantCulture),
         [new SyscallStep(Syscall.dup3, source, target, 0)]);
 
     internal static PlanStep ResetSignals(HostFacts facts) => new("reset", "signals", SignalSteps.ResetAll(facts.IgnoredSignals));
 
-    /// <summary>Forks: the parent becomes the init, the child goes on to the program.</summary>
-    internal static PlanStep ForkFromInit() => new("leave", "the init behind as process 1",
-        [new SyscallStep(Syscall.clone, StepArgument.Flags(Sched.SIGCHLD, "SIGCHLD"), 0, 0, 0, 0) { Rule = StepRule.NonzeroBecomesInit }]);
-
-    /// <summary>Executes the program, searching the path as execvp(3) does: a file that may not be executed is told only if no other is found.</summary>
+    /// <summary>Executes the program, searching the path as execvp(3) does:
+    /// a file that may not be executed is told only if no other is found.</summary>
     internal static PlanStep Execute(ImmutableArray<string> command, IReadOnlyDictionary<string, string> environment)
     {
         StepArgument arguments = StepArgument.StringArray(command);
@@ -136,8 +142,10 @@ internal static class ProcessSteps
             ? [command[0]]
             : [.. environment["PATH"].Split(':').Where(d => d.StartsWith('/')).Select(d => $"{d.TrimEnd('/')}/{command[0]}")];
         if (candidates.IsEmpty)
-            throw new SpecException(new SpecFault("process.env", "must have a PATH with an absolute directory to search for the program in", environment["PATH"]));
-        SyscallStep Call(string path, params ImmutableArray<Errno> tolerated) => new(Syscall.execve, path, arguments, variables) { Tolerated = tolerated };
+            throw new SpecException(new SpecFault("process.env", "must have a PATH with an absolute directory to search for the program in",
+                environment["PATH"]));
+        SyscallStep Call(string path, params ImmutableArray<Errno> tolerated) =>
+            new(Syscall.execve, path, arguments, variables) { Tolerated = tolerated };
         return new PlanStep("execute", MountSteps.Quote(command[0]), candidates.Length == 1
             ? [Call(candidates[0])]
             : [
@@ -152,7 +160,8 @@ internal static class ProcessSteps
 
     private static string? ExecuteHint(Errno errno, string program, string path) => errno switch
     {
-        Errno.ENOENT or Errno.ENOTDIR when !program.Contains('/', StringComparison.Ordinal) => $"The command was not found in the root: PATH is \"{path}\".",
+        Errno.ENOENT or Errno.ENOTDIR when !program.Contains('/', StringComparison.Ordinal) =>
+            $"The command was not found in the root: PATH is \"{path}\".",
         Errno.ENOENT or Errno.ENOTDIR => "The file does not exist in the root, or the interpreter or loader that it names does not.",
         Errno.EACCES => "The file is not executable, is a directory, or lies on a noexec mount.",
         Errno.ENOEXEC => "The file is neither a program of this architecture nor a script with a #! line.",

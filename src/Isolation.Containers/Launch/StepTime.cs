@@ -6,5 +6,6 @@ namespace Isolation.Containers;
 public sealed record StepTime(LaunchStep Step, TimeSpan Duration)
 {
     /// <inheritdoc/>
-    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Duration.TotalMicroseconds,8:F1} us {Step}");
+    public override string ToString() =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Duration.TotalMicroseconds,8:F1} us {Step}");
 }

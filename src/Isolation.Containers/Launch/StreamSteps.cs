@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
@@ -34,6 +35,15 @@ internal sealed class StreamSteps
     /// <summary>This process's ends of the pipes, by stream; null where there is none.</summary>
     internal Slot?[] Pipes { get; } = new Slot?[3];
 
+    internal bool HasPipes => (Pipes[0] ?? Pipes[1] ?? Pipes[2]) is not null;
+
+    /// <summary>The container's ends, by stream, of those that are to belong to its user where they are anonymous pipes.</summary>
+    internal Slot?[] Owned { get; } = new Slot?[3];
+
+    /// <summary>Slots of <see cref="Owned"/> for streams that this process was given: filled before the launch, where they are anonymous
+    /// pipes.</summary>
+    internal List<(Slot Slot, int Stream, SafeHandle? Handle)> Given { get; } = [];
+
     /// <summary>Slots that are filled with descriptors of the caller's handles before the launch.</summary>
     internal List<(Slot Slot, SafeHandle Handle)> Presets { get; } = [];
 
@@ -45,12 +55,29 @@ internal sealed class StreamSteps
 
     internal IEnumerable<PlanStep> Pass() => _pass;
 
+    /// <summary>Gives the pipes among the streams to a user, who else could not open /dev/stdout. A file that this process was given is
+    /// never touched.</summary>
+    /// <remarks>The calls are refused where the user has no name here, or this process no right: then all works but that.</remarks>
+    internal PlanStep Give(uint user, uint group, bool handles) =>
+        new("give pipes among the standard streams to", string.Create(CultureInfo.InvariantCulture, $"{user}:{group}"),
+    [
+        .. Owned.OfType<Slot>().Where(s => handles || !Given.Any(g => g.Slot == s && g.Handle is not null))
+            .Select(s => new SyscallStep(Syscall.fchown, s, user, group) { Tolerated = [Errno.EBADF, Errno.EPERM, Errno.EINVAL] }),
+    ]);
+
+    private void GiveIfPipe(int stream, SafeHandle? handle)
+    {
+        Owned[stream] = new Slot("given-" + ProcessSteps.StreamName(stream).Replace(' ', '-'));
+        Given.Add((Owned[stream]!, stream, handle));
+    }
+
     private void AddStream(int stream, Stdio stdio)
     {
         string name = ProcessSteps.StreamName(stream);
         switch (stdio)
         {
             case InheritStdio:
+                GiveIfPipe(stream, null);
                 return;
             case NullStdio:
                 Connect(stream, _null ??= OpenFile("the null device", "/dev/null", Fcntl.O_RDWR, "O_RDWR"));
@@ -63,9 +90,10 @@ internal sealed class StreamSteps
                     "O_WRONLY|O_CREAT|" + (file.Append ? "O_APPEND" : "O_TRUNC")));
                 return;
             case HandleStdio handle:
+                GiveIfPipe(stream, handle.SafeHandle);
                 Connect(stream, Copy(handle.SafeHandle, name));
                 return;
-            case PipeStdio:
+            default:
                 Connect(stream, OpenPipe(stream, name));
                 return;
         }
@@ -78,8 +106,12 @@ internal sealed class StreamSteps
         Slot file = new(name.Replace(' ', '-'));
         _open.Add(new PlanStep($"open {name}", MountSteps.Quote(path),
         [
-            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(flags | Fcntl.O_CLOEXEC | Fcntl.O_NOCTTY, names + "|O_NOCTTY|O_CLOEXEC"),
+            // Not even a device may hold the thread that opens it; a FIFO was opened before.
+            new SyscallStep(Syscall.openat, StepArgument.CurrentDirectory, path,
+                StepArgument.Flags(flags | Fcntl.O_CLOEXEC | Fcntl.O_NOCTTY | Fcntl.O_NONBLOCK, names + "|O_NONBLOCK|O_NOCTTY|O_CLOEXEC"),
                 StepArgument.Flags(0b110_110_110, "0666")) { Result = file },
+            new SyscallStep(Syscall.fcntl, file, StepArgument.Flags(Fcntl.F_SETFL, "F_SETFL"),
+                (flags & Fcntl.O_APPEND) != 0 ? StepArgument.Flags(Fcntl.O_APPEND, "O_APPEND") : 0),
         ]));
         return file;
     }
@@ -88,18 +120,23 @@ internal sealed class StreamSteps
     {
         Slot read = new($"{name.Replace(' ', '-')}-read"), write = new($"{name.Replace(' ', '-')}-write");
         StepArgument pair = StepArgument.DescriptorPair(read, write);
-        _open.Add(new PlanStep("make a pipe for", name, [new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC"))]));
+        _open.Add(new PlanStep("make a pipe for", name,
+            [new SyscallStep(Syscall.pipe2, pair, StepArgument.Flags(Fcntl.O_CLOEXEC, "O_CLOEXEC"))]));
         Pipes[stream] = stream == 0 ? write : read;
-        return stream == 0 ? read : write;
+        return Owned[stream] = stream == 0 ? read : write;
     }
 
-    /// <summary>Copies a handle of the caller above every number that gets a meaning in the program, so that none overwrites another's source.</summary>
+    /// <summary>Copies a handle of the caller above every number that gets a meaning in the program, so that none overwrites another's
+    /// source.</summary>
     private Slot Copy(SafeHandle handle, string name)
     {
         Slot source = new("callers-" + name.Replace(' ', '-')), copy = new(name.Replace(' ', '-'));
         Presets.Add((source, handle));
         _open.Add(new PlanStep("copy", name,
-            [new SyscallStep(Syscall.fcntl, source, StepArgument.Flags(Fcntl.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC"), FirstFree) { Result = copy }]));
+            [new SyscallStep(Syscall.fcntl, source, StepArgument.Flags(Fcntl.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC"), FirstFree)
+            {
+                Result = copy
+            }]));
         return copy;
     }
 }

@@ -29,8 +29,11 @@ internal sealed class TerminalSteps
         [
             new SyscallStep(Syscall.openat, dev, "pts/ptmx", StepArgument.Flags(Flags, "O_RDWR|O_NOCTTY|O_CLOEXEC")) { Result = _master },
             new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCSPTLCK, "TIOCSPTLCK"), StepArgument.Words("[0]", 0)),
-            new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCGPTPEER, "TIOCGPTPEER"), StepArgument.Flags(Flags, "O_RDWR|O_NOCTTY|O_CLOEXEC")) { Result = _slave },
-            .. user.UserId == 0 ? (ImmutableArray<SyscallStep>)[] : [new SyscallStep(Syscall.fchown, _slave, user.UserId, StepArgument.Flags(uint.MaxValue, "-1"))],
+            new SyscallStep(Syscall.ioctl, _master, StepArgument.Flags(TIOCGPTPEER, "TIOCGPTPEER"),
+                StepArgument.Flags(Flags, "O_RDWR|O_NOCTTY|O_CLOEXEC")) { Result = _slave },
+            .. user.UserId == 0
+                ? (ImmutableArray<SyscallStep>)[]
+                : [new SyscallStep(Syscall.fchown, _slave, user.UserId, StepArgument.Flags(uint.MaxValue, "-1"))],
             _socket.Hand(_master),
             new SyscallStep(Syscall.mknodat, dev, "console", StepArgument.Flags(Fcntl.S_IFREG | 0b110_010_000, "S_IFREG|0620"), 0),
             MountCalls.CloneTree(_slave, "", console),

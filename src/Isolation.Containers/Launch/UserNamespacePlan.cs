@@ -32,7 +32,7 @@ internal sealed record UserNamespacePlan(bool IsNew, IdMap? Users, IdMap? Groups
             return s_host;
         if (settings.User == UserNamespaceMode.Host && !facts.IsPrivileged)
         {
-            throw new KernelFeatureException("a container in the host's user namespace", "this process lacks CAP_SYS_ADMIN",
+            throw new KernelFeatureException("a container in the host's user namespace", facts.PrivilegeObstacle,
                 "Run as root, or let the container have a user namespace of its own.");
         }
 
@@ -40,7 +40,9 @@ internal sealed record UserNamespacePlan(bool IsNew, IdMap? Users, IdMap? Groups
             return s_host;
         if (facts.UserNamespaceObstacle is { } obstacle)
             throw new KernelFeatureException("a user namespace", obstacle, facts.UserNamespaceRemedy);
-        UserNamespacePlan plan = settings.UserIds is { } users ? new(true, users, settings.GroupIds, IdMapWriter.Self) : ChooseMaps(facts, user);
+        UserNamespacePlan plan = settings.UserIds is { } users
+            ? new(true, users, settings.GroupIds, IdMapWriter.Self)
+            : ChooseMaps(facts, user);
         plan = plan with { Writer = ChooseWriter(plan, facts) };
         plan.RequireMapped(user);
         return plan;
@@ -52,18 +54,27 @@ internal sealed record UserNamespacePlan(bool IsNew, IdMap? Users, IdMap? Groups
         {
             // Granted ranges keep the container's root apart from the host's; without them only capabilities are.
             return facts.SubUserIds.IsEmpty || facts.SubGroupIds.IsEmpty
-                ? new(true, new IdMap(new IdMapRange(0, 0, uint.MaxValue)), new IdMap(new IdMapRange(0, 0, uint.MaxValue)), IdMapWriter.Parent)
+                ? new(true, new IdMap(new IdMapRange(0, 0, uint.MaxValue)),
+                    new IdMap(new IdMapRange(0, 0, uint.MaxValue)), IdMapWriter.Parent)
                 : new(true, Shifted(facts.SubUserIds[0]), Shifted(facts.SubGroupIds[0]), IdMapWriter.Parent);
         }
 
+        // Root of a user namespace may hand on every id that it has.
+        if (facts is { OwnUserIds: { } own, OwnGroupIds: { } ownGroups }
+            && (own.Ranges is not [{ Count: 1 }] || ownGroups.Ranges is not [{ Count: 1 }])
+            && facts.Capabilities.Contains(CapabilitySet.Of(Capability.Setuid, Capability.Setgid, Capability.Setfcap)))
+            return new(true, Unchanged(own), Unchanged(ownGroups), IdMapWriter.Parent);
         // One id needs no helper. Ranges are taken where more ids are needed and they are there.
         bool ranges = !user.Groups.IsEmpty && facts.NewUidMap is not null && facts.NewGidMap is not null;
-        return ranges && SubIdFile.ToMap(facts.UserId, facts.SubUserIds) is { } u && SubIdFile.ToMap(facts.GroupId, facts.SubGroupIds) is { } g
+        return ranges && SubIdFile.ToMap(facts.UserId, facts.SubUserIds) is { } u
+            && SubIdFile.ToMap(facts.GroupId, facts.SubGroupIds) is { } g
             ? new(true, u, g, IdMapWriter.Helpers)
             : new(true, IdMap.Single(user.UserId, facts.UserId), IdMap.Single(user.GroupId, facts.GroupId), IdMapWriter.Self);
     }
 
     private static IdMap Shifted(SubIdFile.Grant grant) => new(new IdMapRange(0, grant.Start, grant.Count));
+
+    private static IdMap Unchanged(IdMap own) => new(own.Ranges.Select(r => r with { Outside = r.Inside }));
 
     private static IdMapWriter ChooseWriter(UserNamespacePlan plan, HostFacts facts)
     {
@@ -86,7 +97,8 @@ internal sealed record UserNamespacePlan(bool IsNew, IdMap? Users, IdMap? Groups
         foreach (uint group in user.Groups.Prepend(user.GroupId).Where(g => Groups!.ToOutside(g) is null))
             faults.Add(new SpecFault("process.user.gid", "must be in the group id map", Text(group)));
         if (Writer == IdMapWriter.Self && !user.Groups.IsEmpty)
-            faults.Add(new SpecFault("process.user.additionalGids", "need a map of ranges, since setgroups(2) is denied with a single id", null));
+            faults.Add(new SpecFault("process.user.additionalGids",
+                "need a map of ranges, since setgroups(2) is denied with a single id", null));
         if (faults.Count > 0)
             throw new SpecException(faults);
     }

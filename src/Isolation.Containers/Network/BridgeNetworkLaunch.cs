@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Isolation.Linux;
 using Isolation.Net;
@@ -9,12 +8,17 @@ using Isolation.Net;
 namespace Isolation.Containers;
 
 /// <summary>Connects a container to a bridge network: a lease, a pair of links, published ports.</summary>
-internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork wanted) : NetworkConnection(spec)
+internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork wanted) : NetworkConnection(spec)
 {
+    // So many leases, and other networks, a start looks at for what was left by processes that were killed: all would take longer with each
+    // container.
+    private const int SweptLeases = 32, SweptNetworks = 8;
+
     private BridgeNetwork? _resolved;
     private NetworkLease? _lease;
     private string? _hostsPath;
     private LoopbackRelay? _relay;
+    private PortHold? _hold;
 
     /// <summary>The network as it is: with its subnets.</summary>
     private BridgeNetwork Network => _resolved!;
@@ -25,23 +29,25 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
 
     internal override IPAddress? AddressV6 => _lease?.AddressV6;
 
-    private protected override void Take()
+    private protected override void Take() => NetworkState.Do(() =>
     {
-        using NetworkState state = NetworkState.Open();
+        using NetworkState state = NetworkState.Open(StartCancelled);
         using RouteSocket route = RouteSocket.Open();
         Sweep(state, route, keep: wanted.Name);
         _resolved = Resolve(state, route);
-        ImmutableArray<NetworkLease> leases = state.ReadLeases(Network.Name);
-        CheckPorts(state);
+        CheckName(state, route);
+        _hold = PortHold.Begin();
+        CheckPorts(state, route, _hold);
         _relay = LoopbackRelay.Listen(Settings.Ports);
-        NetworkLease lease = Lease(leases);
-        state.WriteNetwork(Network);
-        state.WriteLease(lease);
+        NetworkLease lease = Lease(state, route);
+        lease = lease with { SharesHosts = state.CanShareHosts(lease) };
+        if (state.FindNetwork(Network.Name) is null)
+            state.WriteNetwork(Network);
         _lease = lease;
-        new BridgeSetup(Network).Ensure(route);
-        state.WriteHosts(Network.Name);
-        _hostsPath = state.HostsPath(lease);
-    }
+        state.Add(lease);
+        new BridgeSetup(Network).Ensure(route, () => [.. state.ReadLeases(Network.Name).Where(l => l.Id != lease.Id)]);
+        return _hostsPath = state.HostsPath(lease);
+    });
 
     private protected override void Connect(PidHandle process, RouteSocket inside)
     {
@@ -62,15 +68,18 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
             },
         });
         // The host's end has no address of its own.
-        host.Change(new Link { Name = _lease.HostLink, Up = true, AddressGeneration = AddressGeneration.None });
+        WithoutOwnAddress(host, _lease.HostLink);
+        host.Change(new Link { Name = _lease.HostLink, Up = true });
         if (_lease.AddressV6 is null)
-            inside.Change(new Link { Name = Settings.InterfaceName, AddressGeneration = AddressGeneration.None });
+            WithoutOwnAddress(inside, Settings.InterfaceName);
         (IPAddress, int)[] v6 = _lease.AddressV6 is { } address ? [(address, Network.SubnetV6!.Value.PrefixLength)] : [];
-        IPAddress[] gateways = Network.Internal ? [] : [Network.Gateway!, .. v6.Length > 0 ? [Network.GatewayV6!] : Array.Empty<IPAddress>()];
+        IPAddress[] gateways = Network.Internal
+            ? []
+            : [Network.Gateway!, .. v6.Length > 0 ? [Network.GatewayV6!] : Array.Empty<IPAddress>()];
         Configure(inside, process, [(_lease.Address, Network.Subnet!.Value.PrefixLength), .. v6], gateways);
         // From now on it is the container's, whatever becomes of this process.
         NetworkLease owned = _lease.OwnedBy(process.ProcessId);
-        using (NetworkState state = NetworkState.Open())
+        using (NetworkState state = NetworkState.Open(StartCancelled))
             state.WriteLease(owned);
         _lease = owned;
         new BridgeSetup(Network).Publish(owned);
@@ -78,11 +87,37 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         _relay?.Start(owned.AddressV6 is { } v6Address ? [owned.Address, v6Address] : [owned.Address]);
     }
 
+    private static void WithoutOwnAddress(RouteSocket route, string link)
+    {
+        try
+        {
+            route.Change(new Link { Name = link, AddressGeneration = AddressGeneration.None });
+        }
+        catch (NetlinkException e) when (e.Errno is Errno.EAFNOSUPPORT or Errno.EINVAL or Errno.EOPNOTSUPP)
+        {
+            // a kernel, or a link, without IPv6: it makes none
+        }
+    }
+
     internal override void Release()
     {
         Interlocked.Exchange(ref _relay, null)?.Dispose();
+        Interlocked.Exchange(ref _hold, null)?.Dispose();
         if (Interlocked.Exchange(ref _lease, null) is not { } lease)
             return;
+        try
+        {
+            Release(lease);
+        }
+        catch
+        {
+            _lease = lease; // for another attempt
+            throw;
+        }
+    }
+
+    private void Release(NetworkLease lease)
+    {
         using NetworkState state = NetworkState.Open();
         // Somebody else may have swept it already, and given its number away.
         if (!state.Holds(lease))
@@ -93,43 +128,75 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         Settle(state, route, Network, [lease]);
     }
 
-    /// <summary>Removes what containers that are gone have left, as every start does.</summary>
+    /// <summary>Removes all that containers that are gone have left; a start looks at some.</summary>
     internal static void Sweep()
     {
         using NetworkState state = NetworkState.Open();
         using RouteSocket route = RouteSocket.Open();
-        Sweep(state, route, keep: null);
+        state.DropStrayNetworks();
+        foreach (string name in state.ReadNames())
+            Sweep(state, route, name, int.MaxValue, isKept: false);
     }
 
-    private static void Sweep(NetworkState state, RouteSocket route, string? keep)
+    private static void Sweep(NetworkState state, RouteSocket route, string keep)
     {
-        state.DropStray();
-        foreach (BridgeNetwork network in state.ReadNetworks().ToArray())
-        {
-            List<NetworkLease> dropped = state.DropDead(network.Name, lease => Drop(lease, route));
-            if (dropped.Count > 0 || (network.Name != keep && state.ReadLeases(network.Name).IsEmpty))
-                Settle(state, route, network, dropped);
-        }
+        state.DropStrayNetworks();
+        string[] others = [.. state.ReadNames().Where(n => n != keep)];
+        int first = others.Length <= SweptNetworks ? 0 : Random.Shared.Next(others.Length);
+        for (int i = 0; i < Math.Min(others.Length, SweptNetworks); i++)
+            Sweep(state, route, others[(first + i) % others.Length], SweptLeases, isKept: false);
+        Sweep(state, route, keep, SweptLeases, isKept: true);
+    }
+
+    private static void Sweep(NetworkState state, RouteSocket route, string name, int most, bool isKept)
+    {
+        if (state.FindNetwork(name) is not { } network)
+            return;
+        state.DropStray(name);
+        List<NetworkLease> dropped = state.DropDead(name, most, lease => Drop(lease, route));
+        if (dropped.Count > 0 || (!isKept && state.ReadIndices(name).Length == 0))
+            Settle(state, route, network, dropped);
+        else
+            new BridgeSetup(network).Restore(() => state.ReadLeases(name), route);
     }
 
     /// <summary>After leases are gone: the ports and names of those that are left, or nothing at all.</summary>
     private static void Settle(NetworkState state, RouteSocket route, BridgeNetwork network, List<NetworkLease> gone)
     {
         var setup = new BridgeSetup(network);
-        ImmutableArray<NetworkLease> left = state.ReadLeases(network.Name);
-        if (left.IsEmpty)
+        if (state.ReadIndices(network.Name).Length == 0)
         {
             setup.Remove(route);
             state.DeleteNetwork(network.Name);
         }
-        else
+        else if (gone.Any(l => !l.Ports.IsEmpty))
         {
-            if (gone.Any(l => !l.Ports.IsEmpty))
-                setup.Republish(left);
-            state.WriteHosts(network.Name);
+            setup.Withdraw(gone, () => state.ReadLeases(network.Name));
         }
 
         BridgeSetup.ForgetDatagrams(gone, route);
+    }
+
+    /// <summary>Those that claim a name or a port, and live; the others are dropped.</summary>
+    private static IEnumerable<NetworkLease> Claimants(NetworkState state, RouteSocket route, string claim)
+    {
+        foreach (NetworkLease lease in state.Claimants(claim).ToArray())
+        {
+            if (!IsDropped(state, route, lease))
+                yield return lease;
+        }
+    }
+
+    /// <summary>Drops a lease whose process is gone.</summary>
+    private static bool IsDropped(NetworkState state, RouteSocket route, NetworkLease lease)
+    {
+        if (lease.IsAlive)
+            return false;
+        Drop(lease, route);
+        state.DeleteLease(lease);
+        if (state.FindNetwork(lease.Network) is { } network)
+            Settle(state, route, network, [lease]);
+        return true;
     }
 
     // Gone with the container's network namespace, but for a moment, or where that was never reached.
@@ -150,99 +217,78 @@ internal sealed class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetwork want
         if (state.FindNetwork(wanted.Name) is { } used)
             return Same(used);
         BridgeNetwork? definition = ContainerNetworks.FindDefinition(wanted.Name);
-        return definition is null ? Subnets.Complete(wanted, [.. ContainerNetworks.ReadDefinitions(), .. state.ReadNetworks()], route) : Same(definition);
+        if (definition is not null)
+            Subnets.RequireUnused(definition, route);
+        BridgeNetwork network = definition is null
+            ? Subnets.Complete(wanted, [.. ContainerNetworks.ReadDefinitions(), .. state.ReadNetworks()], route)
+            : Same(definition);
+        if (network.SubnetV6 is null || BridgeSetup.HostHasIPv6())
+            return network;
+        return wanted.SubnetV6 is null && Settings.AddressV6 is null ? network with { SubnetV6 = null }
+            : throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EAFNOSUPPORT,
+                hint: "This host has no IPv6: leave out IPv6 subnets and addresses, or set net.ipv6.conf.default.disable_ipv6 to 0.");
     }
 
     // A network is named, or described; a description must fit what is there.
     private BridgeNetwork Same(BridgeNetwork present)
     {
-        bool fits = (wanted.Subnet is null || wanted.Subnet.Equals(present.Subnet)) && (wanted.SubnetV6 is null || wanted.SubnetV6.Equals(present.SubnetV6)) && (wanted == new BridgeNetwork(wanted.Name) || (wanted.Internal, wanted.IPv6) == (present.Internal, present.IPv6));
-        return fits ? present : throw new LinuxException("use", wanted.Describe(), "RTM_NEWLINK", Errno.EEXIST, hint: $"There is one with that name and other settings: subnet {present.Subnet}, {present.SubnetV6?.ToString() ?? "no IPv6"}{(present.Internal ? ", internal" : "")}.");
+        bool fits = (wanted.Subnet is null || wanted.Subnet.Equals(present.Subnet))
+            && (wanted.SubnetV6 is null || wanted.SubnetV6.Equals(present.SubnetV6))
+            && (wanted == new BridgeNetwork(wanted.Name) || (wanted.Internal, wanted.IPv6) == (present.Internal, present.IPv6));
+        return fits
+            ? present
+            : throw new LinuxException("use", wanted.Describe(), "RTM_NEWLINK", Errno.EEXIST,
+                hint: "There is one with that name and other settings: "
+                    + $"subnet {present.Subnet}, {present.SubnetV6?.ToString() ?? "no IPv6"}{(present.Internal ? ", internal" : "")}.");
     }
 
-    private NetworkLease Lease(ImmutableArray<NetworkLease> leases)
+    /// <summary>Others find a container by its name: two of them under one name would take each other's clients.
+    /// Names of hosts are alike in either case.</summary>
+    private void CheckName(NetworkState state, RouteSocket route)
     {
-        IPNetwork subnet = Network.Subnet!.Value;
-        long last = Math.Min((1L << (32 - subnet.PrefixLength)) - 2, 1 << 20);
-        long index = Settings.Address is { } address ? IndexOf(subnet, address) : FirstFree(leases, last);
-        if (index > last)
-            throw new LinuxException("lease", $"an address of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRNOTAVAIL, hint: $"All {last - 1} addresses of {subnet} are taken.");
-        IPAddress? v6 = Network.SubnetV6 is { } network6 ? Settings.AddressV6 ?? BridgeNetwork.AddressAt(network6, index) : null;
-        foreach (NetworkLease other in leases.Where(l => l.Index == index || (v6 is not null && v6.Equals(l.AddressV6))))
-            throw new LinuxException("lease", $"address {(other.Index == index ? Settings.Address : v6)} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRINUSE, hint: $"Container {other.Names.FirstOrDefault(other.Id)} has it.");
-        string id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-        IPAddress own = BridgeNetwork.AddressAt(subnet, index);
-        return new NetworkLease
-        {
-            Network = Network.Name,
-            Index = index,
-            Id = id,
-            ProcessId = 0,
-            StartTime = 0,
-            Address = own,
-            AddressV6 = v6,
-            HostLink = "ve" + id[..12],
-            Names = [.. NetworkFiles.Names(Spec)],
-            Ports = Settings.Ports,
-            HostsHead = NetworkFiles.Hosts(Spec, own, v6, Pinned),
-        }.OwnedBy(Environment.ProcessId);
+        if (Spec.Name is not { } name)
+            return;
+        foreach (NetworkLease other in Claimants(state, route, NetworkLease.NameClaim(name)))
+            throw new LinuxException("take", $"the name \"{name}\"", "link(2)", Errno.EEXIST,
+                hint: $"A container of network \"{other.Network}\" has it: process {other.ProcessId}.");
     }
 
-    private static long FirstFree(ImmutableArray<NetworkLease> leases, long last)
-    {
-        var taken = leases.Select(l => l.Index).ToHashSet();
-        long index = 2; // the network itself, and its router
-        while (index <= last && taken.Contains(index))
-            index++;
-        return index;
-    }
-
-    private long IndexOf(IPNetwork subnet, IPAddress address)
-    {
-        if (!subnet.Contains(address))
-            throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRNOTAVAIL, hint: $"Its subnet is {subnet}.");
-        long Number(IPAddress a) => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(a.GetAddressBytes());
-        long index = Number(address) - Number(subnet.BaseAddress);
-        return index >= 2 ? index : throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRINUSE, hint: "It is the network's own, or its router's.");
-    }
-
-    /// <summary>A port that somebody has already cannot lead to this container too: another container's, or a listening program's of the host.</summary>
-    private void CheckPorts(NetworkState state)
+    /// <summary>A port that somebody has already cannot lead to this container too: another container's, or a listening program's of the
+    /// host.</summary>
+    private void CheckPorts(NetworkState state, RouteSocket route, PortHold hold)
     {
         foreach (PublishedPort port in Settings.Ports)
         {
-            if (Settings.Ports.Any(p => !ReferenceEquals(p, port) && p.Overlaps(port)))
-                throw Taken(port, "It is published twice.");
-            foreach (NetworkLease other in state.ReadNetworks().SelectMany(n => state.ReadLeases(n.Name)))
+            foreach (NetworkLease other in Enumerable.Range(0, port.Count).SelectMany(i =>
+                Claimants(state, route, NetworkLease.PortClaim(port, i))))
             {
                 if (other.Ports.Any(p => p.Overlaps(port)))
                     throw Taken(port, $"Container {other.Names.FirstOrDefault(other.Id)} of network \"{other.Network}\" has it.");
             }
 
-            if (Network.SubnetV6 is null && port.HostAddress is { AddressFamily: AddressFamily.InterNetworkV6 } v6 && !v6.Equals(IPAddress.IPv6Loopback))
-                throw new LinuxException("publish port", port.ToString(), "NFT_MSG_NEWSETELEM", Errno.EAFNOSUPPORT, hint: $"Network \"{Network.Name}\" has no IPv6.");
+            // From ::1 a relay leads to IPv4 as well.
+            if (Network.SubnetV6 is null && !port.IsOf(v6: false) && !IPAddress.IPv6Loopback.Equals(port.HostAddress))
+                throw new LinuxException("publish port", port.ToString(), "NFT_MSG_NEWSETELEM", Errno.EAFNOSUPPORT,
+                    hint: $"Network \"{Network.Name}\" has no IPv6.");
             for (int i = 0; i < port.Count; i++)
-                Probe(port, port.HostPort + i);
+                hold.Take(port, i, Addresses(port));
         }
     }
 
-    private static void Probe(PublishedPort port, int number)
+    /// <summary>Where programs of the host would listen that the port passes by: on any address of a family, one of them is
+    /// enough.</summary>
+    private IEnumerable<IPAddress> Addresses(PublishedPort port)
     {
-        if (port.Protocol == PortProtocol.Sctp)
-            return;
-        IPAddress address = port.HostAddress ?? IPAddress.Any;
-        try
-        {
-            using var socket = new Socket(address.AddressFamily, port.Protocol == PortProtocol.Udp ? SocketType.Dgram : SocketType.Stream, port.Protocol == PortProtocol.Udp ? ProtocolType.Udp : ProtocolType.Tcp);
-            socket.Bind(new IPEndPoint(address, number));
-        }
-        catch (SocketException e)
-        {
-            throw LoopbackRelay.Refused(port, e, "A program of the host listens there.");
-        }
+        if (port.OneAddress is { } address)
+            return [address];
+        bool v6 = port.IsOf(v6: true) && Network.SubnetV6 is not null;
+        // The loopback for itself, for the text of the refusal.
+        IPAddress[] ofV4 = port.IsOf(v6: false) ? [IPAddress.Any] : [], ofV6 = v6 ? [IPAddress.IPv6Loopback, IPAddress.IPv6Any] : [];
+        return [.. ofV4, .. ofV6];
     }
 
-    private static LinuxException Taken(PublishedPort port, string hint) => new("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: hint);
+    private static LinuxException Taken(PublishedPort port, string hint) =>
+        new("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: hint);
 
     internal static PhysicalAddress MakeHardwareAddress(IPAddress address) => new([0x02, 0x42, .. address.GetAddressBytes()]);
 }

@@ -12,24 +12,47 @@ internal sealed class BridgeSetup(BridgeNetwork network)
 
     /// <summary>Published ports: on any address of the host, and on a certain one; of both families.</summary>
     private NftSet Ports(bool v6, bool ofAddress) => new(_table, (ofAddress ? "address-ports" : "ports") + (v6 ? "-v6" : ""),
-        ofAddress ? [v6 ? NftType.IPv6Address : NftType.IPv4Address, NftType.Protocol, NftType.Service] : [NftType.Protocol, NftType.Service])
+        ofAddress
+            ? [v6 ? NftType.IPv6Address : NftType.IPv4Address, NftType.Protocol, NftType.Service]
+            : [NftType.Protocol, NftType.Service])
     { DataTypes = [v6 ? NftType.IPv6Address : NftType.IPv4Address, NftType.Service] };
 
     private IEnumerable<bool> Families => network.SubnetV6 is null ? [false] : [false, true];
 
-    /// <summary>Makes what is missing of it.</summary>
-    internal void Ensure(RouteSocket route)
+    /// <summary>Whether links of this host that are made now have IPv6.</summary>
+    internal static bool HostHasIPv6()
     {
-        using NftSocket nft = NftSocket.Open();
+        try
+        {
+            return new NetworkSysctls().Read("net.ipv6.conf.default.disable_ipv6") == "0";
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+        {
+            return false; // a kernel without it
+        }
+    }
+
+    /// <summary>Makes what is missing of it.</summary>
+    /// <param name="route">A socket of the host.</param>
+    /// <param name="leases">Reads those of the containers that are there already; called only where their ports are to be led
+    /// again.</param>
+    internal void Ensure(RouteSocket route, Func<ImmutableArray<NetworkLease>> leases)
+    {
         if (route.FindLink(network.LinkName) is { } present)
         {
             if (present is not BridgeLink)
-                throw new LinuxException("make", network.Describe(), "RTM_NEWLINK", Errno.EEXIST, hint: $"A link \"{network.LinkName}\" is there already that is no bridge: give the network another link name.");
+                throw new LinuxException("make", network.Describe(), "RTM_NEWLINK", Errno.EEXIST,
+                    hint: $"A link \"{network.LinkName}\" is there already that is no bridge: give the network another link name.");
         }
         else
         {
             // An address of its own: else it would change with its ports, and containers would lose their router for a while.
-            route.Add(new BridgeLink { Name = network.LinkName, Mtu = network.Mtu, Address = BridgeNetworkLaunch.MakeHardwareAddress(network.Gateway!) });
+            route.Add(new BridgeLink
+            {
+                Name = network.LinkName,
+                Mtu = network.Mtu,
+                Address = BridgeNetworkLaunch.MakeHardwareAddress(network.Gateway!)
+            });
         }
 
         int bridge = route.GetLink(network.LinkName).Index;
@@ -37,8 +60,22 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             route.Replace(address);
         route.Change(new Link { Index = bridge, Up = true });
         SetForwarding(route);
-        if (nft.ReadTables(NftFamily.Inet).All(t => t.Table != network.TableName))
-            nft.Execute(MakeTable());
+        Restore(leases, route);
+    }
+
+    /// <summary>Makes the rules where they are missing: at the first container, and where somebody has flushed all rules,
+    /// as a firewall does that loads its own again.</summary>
+    internal void Restore(Func<ImmutableArray<NetworkLease>> leases, RouteSocket route)
+    {
+        using NftSocket nft = NftSocket.Open();
+        if (!nft.ReadRules(_table).IsEmpty)
+            return;
+        // A table without rules makes room: all is made anew, at one moment.
+        NftBatch batch = AddRules(new NftBatch().Add(_table).Delete(_table));
+        ImmutableArray<NetworkLease> present = leases();
+        AddPorts(batch, present);
+        nft.Execute(batch);
+        ForgetDatagrams(present, route);
     }
 
     /// <summary>Removes all of it.</summary>
@@ -64,21 +101,34 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         nft.Execute(batch);
     }
 
-    /// <summary>Makes published ports those of the leases, at one moment.</summary>
-    internal void Republish(ImmutableArray<NetworkLease> leases)
+    /// <summary>Ends that ports of the host lead to containers that are gone.</summary>
+    /// <param name="gone">Their leases.</param>
+    /// <param name="left">Reads the others'; called only where somebody else has changed the ports.</param>
+    internal void Withdraw(IEnumerable<NetworkLease> gone, Func<ImmutableArray<NetworkLease>> left)
     {
         using NftSocket nft = NftSocket.Open();
-        if (nft.ReadTables(NftFamily.Inet).All(t => t.Table != network.TableName))
-            return;
-        var batch = new NftBatch();
-        foreach (bool v6 in Families)
-            batch.Flush(Ports(v6, ofAddress: false)).Flush(Ports(v6, ofAddress: true));
-        AddPorts(batch, leases);
-        nft.Execute(batch);
+        try
+        {
+            var batch = new NftBatch();
+            AddPorts(batch, gone, (b, elements) => b.Delete(elements));
+            nft.Execute(batch);
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.ENOENT)
+        {
+            // Never published, or flushed: the ports are made those of the others, at one moment.
+            if (nft.ReadTables(NftFamily.Inet).All(t => t.Table != network.TableName))
+                return;
+            var batch = new NftBatch();
+            foreach (bool v6 in Families)
+                batch.Flush(Ports(v6, ofAddress: false)).Flush(Ports(v6, ofAddress: true));
+            AddPorts(batch, left());
+            nft.Execute(batch);
+        }
     }
 
-    /// <summary>Forgets the tracked datagrams of containers' ports. A client that goes on sending from one port would else be led where the port led before, for as long as it goes on:
-    /// past a container that has just begun, or to one that is gone and whose address another may have.</summary>
+    /// <summary>Forgets the tracked datagrams of containers' ports. A client that goes on sending from one port would else be led where the
+    /// port led before, for as long as it goes on: past a container that has just begun, or to one that is gone and whose address another
+    /// may have.</summary>
     internal static void ForgetDatagrams(IEnumerable<NetworkLease> leases, RouteSocket route)
     {
         NetworkLease[] concerned = [.. leases.Where(l => l.Ports.Any(p => p.Protocol == PortProtocol.Udp))];
@@ -89,7 +139,8 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         using ConntrackSocket conntrack = ConntrackSocket.Open();
         try
         {
-            foreach (ConntrackEntry entry in conntrack.Read().Where(e => e.Original.Protocol == (byte)PortProtocol.Udp && (IsLedTo(e) || IsForThisHost(e))))
+            foreach (ConntrackEntry entry in conntrack.Read()
+                .Where(e => e.Original.Protocol == (byte)PortProtocol.Udp && (IsLedTo(e) || IsForThisHost(e))))
                 conntrack.Delete(entry);
         }
         catch (NetlinkException)
@@ -97,11 +148,13 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             // A kernel that cannot tell of them, or has too many: they end when the client pauses. No reason to have no container.
         }
 
-        bool IsLedTo(ConntrackEntry entry) => concerned.Any(l => entry.Reply.Source.Equals(l.Address) || entry.Reply.Source.Equals(l.AddressV6));
+        bool IsLedTo(ConntrackEntry entry) =>
+            concerned.Any(l => entry.Reply.Source.Equals(l.Address) || entry.Reply.Source.Equals(l.AddressV6));
 
         // From before the port led anywhere.
         bool IsForThisHost(ConntrackEntry entry) => !entry.Status.HasFlag(ConntrackStatus.DestinationNat)
-            && ports.Any(p => entry.Original.DestinationPort >= p.HostPort && entry.Original.DestinationPort < p.HostPort + p.Count && (p.HostAddress is null || p.HostAddress.Equals(entry.Original.Destination)))
+            && ports.Any(p => entry.Original.DestinationPort >= p.HostPort && entry.Original.DestinationPort < p.HostPort + p.Count
+                && p.IsAt(entry.Original.Destination))
             && (local.Contains(entry.Original.Destination) || IPAddress.IsLoopback(entry.Original.Destination));
     }
 
@@ -112,33 +165,37 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             yield return new Address(bridge, network.GatewayV6!, v6.PrefixLength) { Flags = AddressFlags.NoDad };
     }
 
-    private void AddPorts(NftBatch batch, IEnumerable<NetworkLease> leases)
+    private void AddPorts(NftBatch batch, IEnumerable<NetworkLease> leases) => AddPorts(batch, leases, (b, elements) => b.Create(elements));
+
+    private void AddPorts(NftBatch batch, IEnumerable<NetworkLease> leases, Action<NftBatch, NftElements> add)
     {
         var elements = new Dictionary<(bool V6, bool OfAddress), List<NftElement>>();
         foreach (NetworkLease lease in leases)
         {
             foreach (PublishedPort port in lease.Ports)
             {
-                bool? only = port.HostAddress is { } host ? host.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 : null;
-                foreach (bool v6 in Families.Where(f => only is null || f == only))
+                foreach (bool v6 in Families.Where(port.IsOf))
                 {
-                    NftSet map = Ports(v6, port.HostAddress is not null);
+                    bool ofAddress = port.OneAddress is not null;
+                    NftSet map = Ports(v6, ofAddress);
                     IPAddress target = v6 ? lease.AddressV6! : lease.Address;
                     for (int i = 0; i < port.Count; i++)
                     {
                         NftValue[] key = [port.ProtocolName, port.HostPort + i];
-                        NftElement element = map.Element(NftValue.Concatenate(port.HostAddress is { } a ? [a, .. key] : key), NftValue.Concatenate(target, port.ContainerPort + i));
-                        (elements.TryGetValue((v6, port.HostAddress is not null), out List<NftElement>? list) ? list : elements[(v6, port.HostAddress is not null)] = []).Add(element);
+                        NftValue whole = NftValue.Concatenate(port.OneAddress is { } address ? [address, .. key] : key);
+                        NftElement element = map.Element(whole, NftValue.Concatenate(target, port.ContainerPort + i));
+                        (elements.TryGetValue((v6, ofAddress), out List<NftElement>? list) ? list : elements[(v6, ofAddress)] = [])
+                            .Add(element);
                     }
                 }
             }
         }
 
         foreach (((bool v6, bool ofAddress), List<NftElement> list) in elements)
-            batch.Create(Ports(v6, ofAddress).Elements(list));
+            add(batch, Ports(v6, ofAddress).Elements(list));
     }
 
-    private NftBatch MakeTable()
+    private NftBatch AddRules(NftBatch batch)
     {
         string bridge = network.LinkName;
         NftChain guard = new(_table, "guard") { Hook = NftHook.Prerouting, Priority = -300 };
@@ -147,7 +204,7 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         NftChain postrouting = new(_table, "postrouting") { Type = NftChainType.Nat, Hook = NftHook.Postrouting, Priority = 100 };
         NftChain forward = new(_table, "forward") { Hook = NftHook.Forward };
         NftChain publish = new(_table, "publish");
-        NftBatch batch = new NftBatch().Add(_table).Add(guard).Add(prerouting).Add(output).Add(postrouting).Add(forward).Add(publish);
+        batch.Add(_table).Add(guard).Add(prerouting).Add(output).Add(postrouting).Add(forward).Add(publish);
         // For clients on the host's loopback the bridge may route 127.0.0.0/8: its containers must not reach the host's loopback by that.
         batch.Add(new NftRule(guard).Match(NftField.InputInterface, bridge).Match(NftField.IPv4Destination, "127.0.0.0/8").Drop());
         foreach (bool v6 in Families)
@@ -156,20 +213,27 @@ internal sealed class BridgeSetup(BridgeNetwork network)
             batch.Add(ofAddress).Add(any);
             // What is for ::1 is relayed: nothing comes back to there from elsewhere.
             if (v6)
-                batch.Add(new NftRule(publish).Match(NftField.IPv6Destination, IPAddress.IPv6Loopback).Decide(new NftVerdict(NftVerdictKind.Return)));
-            batch.Add(new NftRule(publish).DnatMap(ofAddress, v6 ? NftField.IPv6Destination : NftField.IPv4Destination, NftField.TransportProtocol, NftField.DestinationPort))
-                .Add(new NftRule(publish).Match(NftField.PacketFamily, v6 ? "ipv6" : "ipv4").DnatMap(any, NftField.TransportProtocol, NftField.DestinationPort));
+                batch.Add(new NftRule(publish).Match(NftField.IPv6Destination, IPAddress.IPv6Loopback)
+                    .Decide(new NftVerdict(NftVerdictKind.Return)));
+            batch.Add(new NftRule(publish).DnatMap(ofAddress, v6 ? NftField.IPv6Destination : NftField.IPv4Destination,
+                NftField.TransportProtocol, NftField.DestinationPort))
+                .Add(new NftRule(publish).Match(NftField.PacketFamily, v6 ? "ipv6" : "ipv4")
+                    .DnatMap(any, NftField.TransportProtocol, NftField.DestinationPort));
             AddMasquerade(batch, postrouting, v6);
         }
 
         NftVerdict jump = NftVerdict.Jump(publish.Name);
-        batch.Add(new NftRule(prerouting).Match(NftField.DestinationType, "local").Decide(jump)).Add(new NftRule(output).Match(NftField.DestinationType, "local").Decide(jump));
-        batch.Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.ConnectionState, "established,related").Accept())
+        batch.Add(new NftRule(prerouting).Match(NftField.DestinationType, "local").Decide(jump))
+            .Add(new NftRule(output).Match(NftField.DestinationType, "local").Decide(jump));
+        batch.Add(new NftRule(forward).Match(NftField.OutputInterface, bridge)
+            .Match(NftField.ConnectionState, "established,related").Accept())
             .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.InputInterface, bridge).Accept())
             .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Match(NftField.ConnectionStatus, "dnat").Accept())
-            .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Counter().Drop().WithComment("only from its own network, or by a published port"));
+            .Add(new NftRule(forward).Match(NftField.OutputInterface, bridge).Counter().Drop()
+                .WithComment("only from its own network, or by a published port"));
         if (network.Internal)
-            batch.Add(new NftRule(forward).Match(NftField.InputInterface, bridge).Match(NftField.ConnectionState, "established,related", NftOperator.NotEqual).Counter().Drop().WithComment("an internal network"));
+            batch.Add(new NftRule(forward).Match(NftField.InputInterface, bridge).Match(NftField.ConnectionState, "established,related",
+                NftOperator.NotEqual).Counter().Drop().WithComment("an internal network"));
         return batch;
     }
 
@@ -178,9 +242,11 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         NftField source = v6 ? NftField.IPv6Source : NftField.IPv4Source;
         IPNetwork subnet = v6 ? network.SubnetV6!.Value : network.Subnet!.Value;
         if (!network.Internal)
-            batch.Add(new NftRule(postrouting).Match(source, subnet).Match(NftField.OutputInterface, network.LinkName, NftOperator.NotEqual).Masquerade());
+            batch.Add(new NftRule(postrouting).Match(source, subnet)
+                .Match(NftField.OutputInterface, network.LinkName, NftOperator.NotEqual).Masquerade());
         // A container that reaches another by a published port, or itself, must get its answers by the same way.
-        batch.Add(new NftRule(postrouting).Match(source, subnet).Match(NftField.OutputInterface, network.LinkName).Match(NftField.ConnectionStatus, "dnat").Masquerade());
+        batch.Add(new NftRule(postrouting).Match(source, subnet).Match(NftField.OutputInterface, network.LinkName)
+            .Match(NftField.ConnectionStatus, "dnat").Masquerade());
         if (!v6)
             batch.Add(new NftRule(postrouting).Match(source, "127.0.0.0/8").Match(NftField.OutputInterface, network.LinkName).Masquerade());
     }

@@ -24,9 +24,10 @@ public abstract record ContainerNetwork
     internal abstract string Describe();
 }
 
-/// <summary>A bridge of the host with a network of its own, behind which containers see each other by name and the rest of the world through masquerade.</summary>
-/// <remarks>Made with its first container, and removed with its last. Nobody reaches a container from outside of its network but through published
-/// ports. Needs <c>CAP_NET_ADMIN</c> and <c>CAP_SYS_ADMIN</c>.</remarks>
+/// <summary>A bridge of the host with a network of its own, behind which containers see each other by name and the rest
+/// of the world through masquerade.</summary>
+/// <remarks>Made with its first container, and removed with its last. Nobody reaches a container from outside of its network but through
+/// published ports. Needs <c>CAP_NET_ADMIN</c> and <c>CAP_SYS_ADMIN</c>.</remarks>
 /// <param name="Name">Its name: letters, digits, <c>_</c>, <c>-</c> and <c>.</c>, at most 32.</param>
 public sealed record BridgeNetwork(string Name) : ContainerNetwork
 {
@@ -63,8 +64,6 @@ public sealed record BridgeNetwork(string Name) : ContainerNetwork
 
     internal override string Describe() => $"bridge network \"{Name}\"";
 
-    internal static bool IsName(string name) => name.Length is > 0 and <= 32 && char.IsAsciiLetterOrDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.');
-
     /// <summary>The address of a network with a number.</summary>
     internal static IPAddress AddressAt(IPNetwork network, long index)
     {
@@ -75,7 +74,8 @@ public sealed record BridgeNetwork(string Name) : ContainerNetwork
     }
 }
 
-/// <summary>A link of its own on a link of the host, with addresses of that link's network: <c>macvlan</c> has a hardware address of its own, <c>ipvlan</c> the parent's.</summary>
+/// <summary>A link of its own on a link of the host, with addresses of that link's network:
+/// <c>macvlan</c> has a hardware address of its own, <c>ipvlan</c> the parent's.</summary>
 /// <param name="Parent">The host's link.</param>
 /// <param name="Address">The container's address with its prefix.</param>
 public sealed record ParentLinkNetwork(string Parent, string Address) : ContainerNetwork
@@ -92,9 +92,12 @@ public sealed record ParentLinkNetwork(string Parent, string Address) : Containe
     internal override string Describe() => $"{(Ipvlan ? "ipvlan" : "macvlan")} on link \"{Parent}\"";
 }
 
-/// <summary>A link of the host that moves into the container for as long as it lives: hardware, or one that somebody else has made.</summary>
-/// <remarks>Its addresses and routes are lost when it moves; those given here are set inside. When the container ends, hardware falls back to the
-/// host's first network namespace, and a link made by software is gone.</remarks>
+/// <summary>A link of the host that moves into the container for as long as it lives:
+/// hardware, or one that somebody else has made.</summary>
+/// <remarks>Those addresses that are given here are set inside. When the container ends, or does not start, the link comes back as it was:
+/// with its name, addresses, routes of all tables, permanent neighbours, queueing disciplines, sysctls, and up or down. Lost are programs
+/// of BPF filters, chains of filters, entries of a bridge's tables and multicast groups. Where this process is killed before, the kernel
+/// decides: hardware falls back to the host's first network namespace, and a link made by software is gone.</remarks>
 /// <param name="Link">The host's link.</param>
 public sealed record MovedLinkNetwork(string Link) : ContainerNetwork
 {
@@ -107,7 +110,8 @@ public sealed record MovedLinkNetwork(string Link) : ContainerNetwork
     internal override string Describe() => $"link \"{Link}\" of the host";
 
     /// <summary>Compares by value.</summary>
-    public bool Equals(MovedLinkNetwork? other) => other is not null && Link == other.Link && Addresses.AsSpan().SequenceEqual(other.Addresses.AsSpan()) && Equals(Gateway, other.Gateway);
+    public bool Equals(MovedLinkNetwork? other) => other is not null && Link == other.Link
+        && Addresses.AsSpan().SequenceEqual(other.Addresses.AsSpan()) && Equals(Gateway, other.Gateway);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Link, Addresses.Length, Gateway);
@@ -126,7 +130,8 @@ public enum UserModeStackKind
     Slirp4netns,
 }
 
-/// <summary>A network made by a program of the host that turns packets into ordinary sockets: what ordinary users, who may make no links outside, have.</summary>
+/// <summary>A network made by a program of the host that turns packets into ordinary sockets:
+/// what ordinary users, who may make no links outside, have.</summary>
 public sealed record UserModeNetwork : ContainerNetwork
 {
     /// <summary>Which program.</summary>
@@ -151,7 +156,8 @@ public sealed record HostEntry(string Name, IPAddress Address)
     {
         ArgumentNullException.ThrowIfNull(text);
         int colon = text.IndexOf(':', StringComparison.Ordinal);
-        return colon > 0 && EgressRule.IsHostName(text[..colon]) && IPAddress.TryParse(text[(colon + 1)..].Trim('[', ']'), out IPAddress? address)
+        return colon > 0 && EgressRule.IsHostName(text[..colon])
+            && IPAddress.TryParse(text[(colon + 1)..].Trim('[', ']'), out IPAddress? address)
             ? new HostEntry(text[..colon], address) : throw new FormatException($"\"{text}\" is not NAME:ADDRESS.");
     }
 
@@ -186,8 +192,11 @@ public sealed record NetworkSettings
     /// <summary>Name servers for its /etc/resolv.conf; empty takes the host's, without those on the host's own loopback.</summary>
     public ImmutableArray<IPAddress> NameServers { get; init; } = [];
 
-    /// <summary>Domains that short names are searched in.</summary>
+    /// <summary>Domains that short names are searched in; empty takes the host's, and <c>.</c> alone means none.</summary>
     public ImmutableArray<string> SearchDomains { get; init; } = [];
+
+    /// <summary>Options of its /etc/resolv.conf, such as <c>ndots:2</c>; empty takes the host's. See resolv.conf(5).</summary>
+    public ImmutableArray<string> ResolverOptions { get; init; } = [];
 
     /// <summary>Further lines for its /etc/hosts.</summary>
     public ImmutableArray<HostEntry> Hosts { get; init; } = [];
@@ -199,9 +208,13 @@ public sealed record NetworkSettings
     public RateLimit? RateLimit { get; init; }
 
     /// <summary>Compares by value, the lists included.</summary>
-    public bool Equals(NetworkSettings? other) => other is not null && Equals(Network, other.Network) && Equals(Address, other.Address) && Equals(AddressV6, other.AddressV6)
-        && Equals(HardwareAddress, other.HardwareAddress) && InterfaceName == other.InterfaceName && Aliases.AsSpan().SequenceEqual(other.Aliases.AsSpan())
-        && Ports.AsSpan().SequenceEqual(other.Ports.AsSpan()) && NameServers.AsSpan().SequenceEqual(other.NameServers.AsSpan()) && SearchDomains.AsSpan().SequenceEqual(other.SearchDomains.AsSpan())
+    public bool Equals(NetworkSettings? other) => other is not null && Equals(Network, other.Network) && Equals(Address, other.Address)
+        && Equals(AddressV6, other.AddressV6)
+        && Equals(HardwareAddress, other.HardwareAddress) && InterfaceName == other.InterfaceName
+        && Aliases.AsSpan().SequenceEqual(other.Aliases.AsSpan())
+        && Ports.AsSpan().SequenceEqual(other.Ports.AsSpan()) && NameServers.AsSpan().SequenceEqual(other.NameServers.AsSpan())
+        && SearchDomains.AsSpan().SequenceEqual(other.SearchDomains.AsSpan())
+        && ResolverOptions.AsSpan().SequenceEqual(other.ResolverOptions.AsSpan())
         && Hosts.AsSpan().SequenceEqual(other.Hosts.AsSpan()) && Equals(Egress, other.Egress) && Equals(RateLimit, other.RateLimit);
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 using Isolation.Net;
 
 namespace Isolation.Containers;
@@ -9,13 +10,15 @@ namespace Isolation.Containers;
 /// <param name="Network">The network.</param>
 /// <param name="InUse">Whether it has containers, and therefore a bridge.</param>
 /// <param name="Containers">Their names and addresses.</param>
-public sealed record ContainerNetworkState(BridgeNetwork Network, bool InUse, ImmutableArray<(string Name, IPAddress Address, IPAddress? AddressV6, int ProcessId)> Containers)
+public sealed record ContainerNetworkState(BridgeNetwork Network, bool InUse,
+    ImmutableArray<(string Name, IPAddress Address, IPAddress? AddressV6, int ProcessId)> Containers)
 {
     /// <summary>The network as JSON.</summary>
     public override string ToString() => NetworkJson.Write(Network);
 }
 
-/// <summary>Bridge networks by name: made, listed, removed. What is made stays across restarts of the machine; its bridge exists only while it has containers.</summary>
+/// <summary>Bridge networks by name: made, listed, removed. What is made stays across restarts of the machine;
+/// its bridge exists only while it has containers.</summary>
 public static class ContainerNetworks
 {
     /// <summary>Makes a network. Free subnets are chosen where none are given.</summary>
@@ -24,8 +27,13 @@ public static class ContainerNetworks
     public static BridgeNetwork Create(BridgeNetwork network)
     {
         ArgumentNullException.ThrowIfNull(network);
-        if (!BridgeNetwork.IsName(network.Name))
-            throw new ArgumentException($"\"{network.Name}\" cannot be a network's name: at most 32 letters, digits, _, - and ., the first a letter or digit.", nameof(network));
+        if (StateName.FaultOf(network.Name, StateName.MaxNetworkLength) is { } fault)
+            throw new ArgumentException($"\"{network.Name}\" cannot be a network's name: it {fault}.", nameof(network));
+        return NetworkState.Do(() => CreateCore(network));
+    }
+
+    private static BridgeNetwork CreateCore(BridgeNetwork network)
+    {
         using NetworkState state = NetworkState.Open();
         if (ReadDefinitions().Any(n => n.Name == network.Name) || state.FindNetwork(network.Name) is not null)
             throw new LinuxException("make", network.Describe(), "link(2)", Errno.EEXIST, hint: "There is one with that name already.");
@@ -40,21 +48,25 @@ public static class ContainerNetworks
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LinuxException("write", $"\"{path}\"", "openat(2)", e is UnauthorizedAccessException ? Errno.EACCES : Errno.EIO, hint: e.Message.Split('\n')[0]);
+            throw LinuxException.Of("write", $"\"{path}\"", e, hint: e.Message.Split('\n')[0]);
         }
 
         return complete;
     }
 
     /// <summary>All networks that were made, or are in use.</summary>
-    public static ImmutableArray<ContainerNetworkState> List()
+    public static ImmutableArray<ContainerNetworkState> List() => NetworkState.Do(ListCore);
+
+    private static ImmutableArray<ContainerNetworkState> ListCore()
     {
         using NetworkState state = NetworkState.Open();
         Dictionary<string, BridgeNetwork> used = state.ReadNetworks().ToDictionary(n => n.Name);
         return
         [
-            .. ReadDefinitions().Concat(used.Values).DistinctBy(n => n.Name).OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => new ContainerNetworkState(used.GetValueOrDefault(n.Name, n), used.ContainsKey(n.Name),
-                [.. state.ReadLeases(n.Name).Where(l => l.IsAlive).Select(l => (l.Names.FirstOrDefault(l.Id), l.Address, l.AddressV6, l.ProcessId))])),
+            .. ReadDefinitions().Concat(used.Values).DistinctBy(n => n.Name).OrderBy(n => n.Name,
+                StringComparer.Ordinal).Select(n => new ContainerNetworkState(used.GetValueOrDefault(n.Name, n), used.ContainsKey(n.Name),
+                [.. state.ReadLeases(n.Name).Where(l => l.IsAlive)
+                    .Select(l => (l.Names.FirstOrDefault(l.Id), l.Address, l.AddressV6, l.ProcessId))])),
         ];
     }
 
@@ -72,25 +84,37 @@ public static class ContainerNetworks
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ContainerNetworkState found = Get(name);
+        NetworkState.Do(() => RemoveCore(found));
+    }
+
+    private static bool RemoveCore(ContainerNetworkState found)
+    {
+        string name = found.Network.Name;
         BridgeNetworkLaunch.Sweep();
         using NetworkState state = NetworkState.Open();
         if (state.ReadLeases(name) is { IsEmpty: false } leases)
-            throw new LinuxException("remove", found.Network.Describe(), "unlink(2)", Errno.EBUSY, hint: $"Containers are on it: {string.Join(", ", leases.Select(l => l.Names.FirstOrDefault(l.Id)))}.");
-        File.Delete(PathOf(name));
+            throw new LinuxException("remove", found.Network.Describe(), "unlink(2)", Errno.EBUSY,
+                hint: $"Containers are on it: {string.Join(", ", leases.Select(l => l.Names.FirstOrDefault(l.Id)))}.");
+        // One that was only in use is gone with its last container.
+        if (File.Exists(PathOf(name)))
+            File.Delete(PathOf(name));
+        return true;
     }
 
     internal static BridgeNetwork? FindDefinition(string name)
     {
         string path = PathOf(name);
-        return File.Exists(path) ? NetworkJson.ReadNetwork(File.ReadAllText(path), path) : null;
+        return TextFile.ReadIfThere(path) is { } text ? NetworkJson.ReadNetwork(text, path) : null;
     }
 
     internal static IEnumerable<BridgeNetwork> ReadDefinitions() => !Directory.Exists(NetworkDirectories.Definitions) ? []
-        : Directory.EnumerateFiles(NetworkDirectories.Definitions, "*.json").Order(StringComparer.Ordinal).Select(p => NetworkJson.ReadNetwork(File.ReadAllText(p), p));
+        : Directory.EnumerateFiles(NetworkDirectories.Definitions, "*.json").Order(StringComparer.Ordinal)
+            .Select(p => NetworkJson.ReadNetwork(File.ReadAllText(p), p));
 
     private static string PathOf(string name) => Path.Combine(NetworkDirectories.Definitions, name + ".json");
 
-    private static LinuxException Missing(string name, ImmutableArray<ContainerNetworkState> all) => new("find", $"network \"{name}\"", "openat(2)", Errno.ENOENT,
+    private static LinuxException Missing(string name, ImmutableArray<ContainerNetworkState> all) => new("find", $"network \"{name}\"",
+        "openat(2)", Errno.ENOENT,
         hint: all.IsEmpty ? "There is no network." : $"There are: {string.Join(", ", all.Select(n => n.Network.Name))}.");
 }
 
@@ -98,24 +122,63 @@ public static class ContainerNetworks
 internal static class Subnets
 {
     /// <summary>A network with its subnets: free ones where none are given.</summary>
-    /// <exception cref="LinuxException"><c>EEXIST</c>: a given one overlaps another network's. <c>EADDRNOTAVAIL</c>: none is free.</exception>
+    /// <exception cref="LinuxException"><c>EEXIST</c>: a given one overlaps another network's.
+    /// <c>EADDRNOTAVAIL</c>: none is free.</exception>
     internal static BridgeNetwork Complete(BridgeNetwork network, IReadOnlyCollection<BridgeNetwork> others, RouteSocket route)
     {
         foreach (BridgeNetwork other in others.Where(o => o.Name != network.Name))
         {
-            if ((network.Subnet is { } own && other.Subnet is { } theirs && Overlap(own, theirs)) || (network.SubnetV6 is { } own6 && other.SubnetV6 is { } theirs6 && Overlap(own6, theirs6)))
-                throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EEXIST, hint: $"Its subnet overlaps that of network \"{other.Name}\".");
+            if ((network.Subnet is { } own && other.Subnet is { } theirs && Overlap(own, theirs))
+                || (network.SubnetV6 is { } own6 && other.SubnetV6 is { } theirs6 && Overlap(own6, theirs6)))
+                throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EEXIST,
+                    hint: $"Its subnet overlaps that of network \"{other.Name}\".");
         }
 
         IPNetwork subnet = network.Subnet ?? Choose(network, others, route);
-        return network with { Subnet = subnet, SubnetV6 = !network.IPv6 ? null : network.SubnetV6 ?? V6Of(network.Name) };
+        BridgeNetwork complete = network with { Subnet = subnet, SubnetV6 = !network.IPv6 ? null : network.SubnetV6 ?? V6Of(network.Name) };
+        RequireUnused(complete, route);
+        return complete;
     }
 
-    internal static bool Overlap(IPNetwork first, IPNetwork second) => first.PrefixLength <= second.PrefixLength ? first.Contains(second.BaseAddress) : second.Contains(first.BaseAddress);
+    /// <summary>Refuses subnets that the host is on already, or has routes into: what it reaches there now would be lost to it.</summary>
+    /// <remarks>A wider route, such as that of a VPN, goes on with what is left to it.</remarks>
+    /// <exception cref="LinuxException"><c>EEXIST</c>: the host uses one.</exception>
+    internal static void RequireUnused(BridgeNetwork network, RouteSocket route)
+    {
+        int? own = route.FindLink(network.LinkName)?.Index;
+        IPNetwork[] subnets = [.. new[] { network.Subnet, network.SubnetV6 }.OfType<IPNetwork>()];
+        foreach (Address address in route.ReadAddresses().Where(a => a.LinkIndex != own))
+        {
+            if (subnets.Any(s => Overlap(s, Route.Network(address.Peer ?? address.Local, address.PrefixLength))
+                || s.Contains(address.Local)))
+                throw Used(network, $"{address} of link \"{route.GetLink(address.LinkIndex).Name}\"");
+        }
+
+        foreach (Route present in route.ReadRoutes().Where(r => r.LinkIndex != own || own is null))
+        {
+            if (subnets.Any(s => s.PrefixLength <= present.Destination.PrefixLength && Overlap(s, present.Destination)))
+                throw Used(network, $"a route to {present.Destination}");
+        }
+    }
+
+    private static string Shown(BridgeNetwork network) =>
+        string.Join(" or ", new[] { network.Subnet, network.SubnetV6 }.OfType<IPNetwork>());
+
+    private static LinuxException Used(BridgeNetwork network, string by) => new("make", network.Describe(), "RTM_NEWADDR", Errno.EEXIST,
+        hint: $"The host uses its subnet already, {Shown(network)}: it has {by}. Give the network another one.");
+
+    internal static bool Overlap(IPNetwork first, IPNetwork second) => first.PrefixLength <= second.PrefixLength
+        ? first.Contains(second.BaseAddress)
+        : second.Contains(first.BaseAddress);
 
     private static IPNetwork Choose(BridgeNetwork network, IReadOnlyCollection<BridgeNetwork> others, RouteSocket route)
     {
-        IPNetwork[] used = [.. others.Where(o => o.Name != network.Name).Select(o => o.Subnet).OfType<IPNetwork>(), .. route.ReadRoutes().Select(r => r.Destination).Where(d => d.PrefixLength > 0 && d.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork)];
+        IPNetwork[] used =
+        [
+            .. others.Where(o => o.Name != network.Name).Select(o => o.Subnet).OfType<IPNetwork>(),
+            .. route.ReadRoutes().Select(r => r.Destination)
+                .Where(d => d.PrefixLength > 0 && d.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork)
+        ];
         for (int second = 89; second < 128; second++)
         {
             for (int third = 0; third < 256; third++)
@@ -126,7 +189,8 @@ internal static class Subnets
             }
         }
 
-        throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EADDRNOTAVAIL, hint: "No subnet of 10.89.0.0/16 to 10.127.0.0/16 is free: give one.");
+        throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EADDRNOTAVAIL,
+            hint: "No subnet of 10.89.0.0/16 to 10.127.0.0/16 is free: give one.");
     }
 
     // A unique local prefix, RFC 4193, the same for the same name.
@@ -134,7 +198,8 @@ internal static class Subnets
     {
         var bytes = new byte[16];
         bytes[0] = 0xfd;
-        System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes("isolation network " + name)).AsSpan(0, 7).CopyTo(bytes.AsSpan(1));
+        System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes("isolation network " + name)).AsSpan(0, 7)
+            .CopyTo(bytes.AsSpan(1));
         return new IPNetwork(new IPAddress(bytes), 64);
     }
 }

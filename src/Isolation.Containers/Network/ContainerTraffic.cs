@@ -13,8 +13,16 @@ public sealed record ContainerTraffic(long ReceivedBytes, long SentBytes, long R
 {
     /// <summary>Reads the counters of a process's network namespace; null where it has ended, or is in this process's own.</summary>
     /// <remarks>/proc/PID/net/dev. Needs no privileges over a process of the same user.</remarks>
-    /// <param name="processId">The process, as seen by the caller.</param>
-    public static ContainerTraffic? Read(int processId)
+    /// <param name="process">The process.</param>
+    public static ContainerTraffic? Read(PidHandle process)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        ContainerTraffic? read = ReadOf(process.ProcessId);
+        // Still there, it had its number all the while.
+        return process.TrySendSignal(0).Errno == Errno.ESRCH ? null : read;
+    }
+
+    private static ContainerTraffic? ReadOf(int processId)
     {
         string directory = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
         try
@@ -27,10 +35,12 @@ public sealed record ContainerTraffic(long ReceivedBytes, long SentBytes, long R
                 int colon = line.IndexOf(':', StringComparison.Ordinal);
                 string[] fields = line[(colon + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
                 // An ifb link sees again what another has received.
-                if (colon < 0 || fields.Length < 16 || line[..colon].Trim() is "lo" || line[..colon].Trim().StartsWith("ifb-", StringComparison.Ordinal))
+                if (colon < 0 || fields.Length < 16 || line[..colon].Trim() is "lo"
+                    || line[..colon].Trim().StartsWith("ifb-", StringComparison.Ordinal))
                     continue;
                 long Field(int index) => long.Parse(fields[index], CultureInfo.InvariantCulture);
-                sum = new ContainerTraffic(sum.ReceivedBytes + Field(0), sum.SentBytes + Field(8), sum.ReceivedPackets + Field(1), sum.SentPackets + Field(9), sum.Dropped + Field(3) + Field(11));
+                sum = new ContainerTraffic(sum.ReceivedBytes + Field(0), sum.SentBytes + Field(8), sum.ReceivedPackets + Field(1),
+                    sum.SentPackets + Field(9), sum.Dropped + Field(3) + Field(11));
             }
 
             return sum;

@@ -24,7 +24,8 @@ public sealed record EgressRule
     /// <summary>The last port, of a range.</summary>
     public ushort? LastPort { get; init; }
 
-    /// <summary>Reads <c>DESTINATION[:PORT[-LAST]][/tcp|udp|sctp]</c>: the destination is an address, a network, a name, or <c>*</c>; an IPv6 one with a port stands in brackets.</summary>
+    /// <summary>Reads <c>DESTINATION[:PORT[-LAST]][/tcp|udp|sctp]</c>: the destination is an address, a network, a name, or <c>*</c>;
+    /// an IPv6 one with a port stands in brackets.</summary>
     /// <exception cref="FormatException">The text is none.</exception>
     public static EgressRule Parse(string text)
     {
@@ -49,11 +50,21 @@ public sealed record EgressRule
             rule = WithPorts(rule, ports, text);
         if (destination == "*")
             return rule;
-        if (IPAddress.TryParse(destination, out IPAddress? address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || destination.Count(c => c == '.') == 3))
+        if (IPAddress.TryParse(destination, out IPAddress? address)
+            && (address.AddressFamily == AddressFamily.InterNetworkV6 || destination.Count(c => c == '.') == 3))
             return rule with { Network = new IPNetwork(address, address.GetAddressBytes().Length * 8) };
         if (destination.Contains('/', StringComparison.Ordinal))
-            return rule with { Network = IPNetwork.TryParse(destination, out IPNetwork network) && IPAddress.TryParse(destination.AsSpan(0, destination.IndexOf('/', StringComparison.Ordinal)), out IPAddress? start) && start.Equals(network.BaseAddress) ? network : throw Bad(text, $"\"{destination}\" is not a network: its bits behind the prefix must be zero") };
-        return IsHostName(destination) ? rule with { HostName = destination.ToLowerInvariant() } : throw Bad(text, $"\"{destination}\" is neither an address, nor a network, nor a name");
+            return rule with
+            {
+                Network = IPNetwork.TryParse(destination, out IPNetwork network)
+                    && IPAddress.TryParse(destination.AsSpan(0, destination.IndexOf('/', StringComparison.Ordinal)), out IPAddress? start)
+                    && start.Equals(network.BaseAddress)
+                    ? network
+                    : throw Bad(text, $"\"{destination}\" is not a network: its bits behind the prefix must be zero")
+            };
+        return IsHostName(destination)
+            ? rule with { HostName = destination.ToLowerInvariant() }
+            : throw Bad(text, $"\"{destination}\" is neither an address, nor a network, nor a name");
     }
 
     /// <summary>The rule as it is read.</summary>
@@ -62,7 +73,9 @@ public sealed record EgressRule
         string destination = HostName ?? Network?.ToString() ?? "*";
         if (Network is { } network && network.PrefixLength == network.BaseAddress.GetAddressBytes().Length * 8)
             destination = network.BaseAddress.ToString();
-        string port = Port is { } first ? string.Create(CultureInfo.InvariantCulture, $":{first}{(LastPort is { } last ? $"-{last}" : "")}") : "";
+        string port = Port is { } first
+            ? string.Create(CultureInfo.InvariantCulture, $":{first}{(LastPort is { } last ? $"-{last}" : "")}")
+            : "";
         if (port.Length > 0 && destination.Contains(':', StringComparison.Ordinal))
             destination = $"[{destination}]";
         return $"{destination}{port}{(Protocol is { } protocol ? "/" + protocol.ToString().ToLowerInvariant() : "")}";
@@ -70,15 +83,19 @@ public sealed record EgressRule
 
     internal bool Allows(IPAddress destination, PortProtocol protocol, ushort port, Func<string, IReadOnlyList<IPAddress>> addressesOf) =>
         (Protocol is null || Protocol == protocol) && (Port is not { } first || (port >= first && port <= (LastPort ?? first)))
-        && (HostName is not null ? addressesOf(HostName).Contains(destination) : Network is not { } network || network.Contains(destination));
+        && (HostName is not null
+            ? addressesOf(HostName).Contains(destination)
+            : Network is not { } network || network.Contains(destination));
 
-    internal static bool IsHostName(string text) => text.Length is > 0 and <= 253 && text.Split('.').All(l => l.Length is > 0 and <= 63 && l.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') && l[0] != '-' && l[^1] != '-');
+    internal static bool IsHostName(string text) => text.Length is > 0 and <= 253 && text.Split('.')
+        .All(l => l.Length is > 0 and <= 63 && l.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') && l[0] != '-' && l[^1] != '-');
 
     private static EgressRule WithPorts(EgressRule rule, string text, string whole)
     {
         string[] ends = text[1..].Split('-');
         ushort last = 0;
-        if (text[0] != ':' || ends.Length > 2 || !ushort.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out ushort first) || first == 0
+        if (text[0] != ':' || ends.Length > 2
+            || !ushort.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out ushort first) || first == 0
             || (ends.Length == 2 && (!ushort.TryParse(ends[1], NumberStyles.None, CultureInfo.InvariantCulture, out last) || last < first)))
         {
             throw Bad(whole, $"\"{text}\" is neither a port nor a range of ports");
@@ -87,13 +104,16 @@ public sealed record EgressRule
         return rule with { Port = first, LastPort = ends.Length == 2 && last != first ? last : null };
     }
 
-    private static FormatException Bad(string text, string why) => new($"\"{text}\" is not a destination, such as 10.0.0.0/8, 192.0.2.7:443/tcp, [fd00::1]:53/udp or example.com:443: {why}.");
+    private static FormatException Bad(string text, string why) =>
+        new($"\"{text}\" is not a destination, such as 10.0.0.0/8, 192.0.2.7:443/tcp, [fd00::1]:53/udp or example.com:443: {why}.");
 }
 
-/// <summary>What a container may connect to: nothing but what is listed. In force before its first instruction, by a packet filter in its own network namespace.</summary>
-/// <remarks>Answers to connections that come in are let through. What is refused is told the program at once (ICMP: administratively prohibited).
-/// A container with a policy must have neither <c>CAP_NET_ADMIN</c>, by which it could change the filter, nor <c>CAP_NET_RAW</c>, by which it
-/// could send packets past it. Names are looked up at the start; no name server is allowed unless it is listed.</remarks>
+/// <summary>What a container may connect to: nothing but what is listed. In force before its first instruction,
+/// by a packet filter in its own network namespace.</summary>
+/// <remarks>Answers to connections that come in are let through. What is refused is told the program at once (ICMP: administratively
+/// prohibited). A container with a policy must have neither <c>CAP_NET_ADMIN</c>, by which it could change the filter, nor
+/// <c>CAP_NET_RAW</c>, by which it could send packets past it. Names are looked up at the start; no name server is allowed unless it is
+/// listed.</remarks>
 /// <example><code>
 /// EgressPolicy policy = EgressPolicy.DenyAll.Allow("10.0.0.0/8").Allow("example.com:443/tcp");
 /// bool may = policy.Allows(IPAddress.Parse("10.1.2.3"), PortProtocol.Tcp, 5432);
@@ -118,7 +138,8 @@ public sealed record EgressPolicy
     /// <param name="protocol">The transport protocol.</param>
     /// <param name="port">The port.</param>
     /// <param name="addressesOf">The addresses of names; null takes no name to have any.</param>
-    public bool Allows(IPAddress destination, PortProtocol protocol, ushort port, Func<string, IReadOnlyList<IPAddress>>? addressesOf = null)
+    public bool Allows(IPAddress destination, PortProtocol protocol, ushort port,
+        Func<string, IReadOnlyList<IPAddress>>? addressesOf = null)
     {
         ArgumentNullException.ThrowIfNull(destination);
         return IPAddress.IsLoopback(destination) || Rules.Any(r => r.Allows(destination, protocol, port, addressesOf ?? (static _ => [])));

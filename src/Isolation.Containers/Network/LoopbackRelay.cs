@@ -5,8 +5,10 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>Carries what clients on this host's <c>::1</c> send to a container's published ports: the kernel translates no addresses there, as it does on 127.0.0.0/8.</summary>
-/// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target. It ends with this process, also where the container outlives it.</remarks>
+/// <summary>Carries what clients on this host's <c>::1</c> send to a container's published ports:
+/// the kernel translates no addresses there, as it does on 127.0.0.0/8.</summary>
+/// <remarks>TCP and UDP. It listens from the beginning, so that a port that is taken is told, and carries once it has a target.
+/// It ends with this process, also where the container outlives it.</remarks>
 internal sealed class LoopbackRelay : IDisposable
 {
     private const int Backlog = 512, BufferSize = 1 << 16;
@@ -40,7 +42,7 @@ internal sealed class LoopbackRelay : IDisposable
     /// <exception cref="LinuxException"><c>EADDRINUSE</c>: a program listens there.</exception>
     internal static LoopbackRelay? Listen(ImmutableArray<PublishedPort> ports)
     {
-        PublishedPort[] wanted = [.. ports.Where(p => p.Protocol != PortProtocol.Sctp && (p.HostAddress is null || p.HostAddress.Equals(IPAddress.IPv6Loopback)))];
+        PublishedPort[] wanted = [.. ports.Where(p => p.Protocol != PortProtocol.Sctp && p.IsAt(IPAddress.IPv6Loopback))];
         if (wanted.Length == 0)
             return null;
         var relay = new LoopbackRelay();
@@ -65,7 +67,8 @@ internal sealed class LoopbackRelay : IDisposable
     }
 
     /// <summary>Begins to carry.</summary>
-    /// <param name="targets">The container's addresses. Connections are made to the first where somebody listens, datagrams are sent to the first: many programs listen on one family only.</param>
+    /// <param name="targets">The container's addresses. Connections are made to the first where somebody listens, datagrams are sent to the
+    /// first: many programs listen on one family only.</param>
     internal void Start(params IEnumerable<IPAddress> targets)
     {
         foreach ((Socket listener, PublishedPort port, int offset) in _listeners)
@@ -119,7 +122,8 @@ internal sealed class LoopbackRelay : IDisposable
             SocketError.AddressAlreadyInUse => (Errno.EADDRINUSE, taken),
             SocketError.AddressNotAvailable => (Errno.EADDRNOTAVAIL, "The host has no such address."),
             SocketError.AccessDenied => (Errno.EACCES, "Ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE."),
-            SocketError.TooManyOpenSockets => (Errno.EMFILE, "Each port takes a descriptor of this process: raise its limit (RLIMIT_NOFILE), or publish fewer."),
+            SocketError.TooManyOpenSockets =>
+                (Errno.EMFILE, "Each port takes a descriptor of this process: raise its limit (RLIMIT_NOFILE), or publish fewer."),
             _ => (Errno.EIO, e.Message),
         };
         return new LinuxException("publish port", port.ToString(), "bind(2)", errno, hint: hint);
@@ -199,7 +203,8 @@ internal sealed class LoopbackRelay : IDisposable
         var clients = new Dictionary<EndPoint, (Socket Server, long Used)>();
         var buffer = new byte[BufferSize];
         long next = 0;
-        while (await TryAsync(() => listener.ReceiveFromAsync(buffer.AsMemory(), new IPEndPoint(IPAddress.IPv6Any, 0)).AsTask()).ConfigureAwait(false) is { } received)
+        while (await TryAsync(() => listener.ReceiveFromAsync(buffer.AsMemory(), new IPEndPoint(IPAddress.IPv6Any, 0)).AsTask())
+            .ConfigureAwait(false) is { } received)
         {
             if (received.Result.RemoteEndPoint is not { } client)
                 continue;
@@ -239,7 +244,8 @@ internal sealed class LoopbackRelay : IDisposable
         }
     }
 
-    /// <summary>Tries a call on a socket. Null: the socket is closed. Without a result: it failed, which may be otherwise the next time.</summary>
+    /// <summary>Tries a call on a socket. Null: the socket is closed. Without a result:
+    /// it failed, which may be otherwise the next time.</summary>
     private static async Task<(T? Result, bool Succeeded)?> TryAsync<T>(Func<Task<T>> call)
     {
         try
@@ -277,7 +283,9 @@ internal sealed class LoopbackRelay : IDisposable
 
     private Socket Open(AddressFamily family, PortProtocol protocol)
     {
-        var socket = protocol == PortProtocol.Tcp ? new Socket(family, SocketType.Stream, ProtocolType.Tcp) : new Socket(family, SocketType.Dgram, ProtocolType.Udp);
+        var socket = protocol == PortProtocol.Tcp
+            ? new Socket(family, SocketType.Stream, ProtocolType.Tcp)
+            : new Socket(family, SocketType.Dgram, ProtocolType.Udp);
         return Keep(socket) ? socket : throw new ObjectDisposedException(nameof(LoopbackRelay));
     }
 

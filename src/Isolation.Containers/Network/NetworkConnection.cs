@@ -5,7 +5,8 @@ using Isolation.Net;
 
 namespace Isolation.Containers;
 
-/// <summary>One container's connection to its network: what is taken before it is made, done while it waits, and given back when it is gone.</summary>
+/// <summary>One container's connection to its network: what is taken before it is made, done while it waits, and given back when it is
+/// gone.</summary>
 internal abstract class NetworkConnection(ContainerSpec spec)
 {
     internal static NetworkConnection Of(ContainerSpec spec) => spec.Network.Network switch
@@ -21,8 +22,12 @@ internal abstract class NetworkConnection(ContainerSpec spec)
 
     private protected NetworkSettings Settings => Spec.Network;
 
+    /// <summary>What ends the waits of a start.</summary>
+    internal CancellationToken StartCancelled { private protected get; set; }
+
     /// <summary>The addresses of the egress policy's names.</summary>
-    private protected ImmutableSortedDictionary<string, ImmutableArray<IPAddress>> Pinned { get; private set; } = ImmutableSortedDictionary<string, ImmutableArray<IPAddress>>.Empty;
+    internal ImmutableSortedDictionary<string, ImmutableArray<IPAddress>> Pinned { get; set; } = ImmutableSortedDictionary<string,
+        ImmutableArray<IPAddress>>.Empty;
 
     internal virtual IPAddress? Address => null;
 
@@ -35,8 +40,6 @@ internal abstract class NetworkConnection(ContainerSpec spec)
     /// <exception cref="LinuxException">There is no address, or a port is taken.</exception>
     internal void Begin()
     {
-        if (Settings.Egress is { } egress)
-            Pinned = EgressFilter.Resolve(egress);
         Take();
     }
 
@@ -53,7 +56,7 @@ internal abstract class NetworkConnection(ContainerSpec spec)
 
         using RouteSocket inside = RouteSocket.Open(process);
         Connect(process, inside);
-        if (Settings.RateLimit is { } limit && this is not (UserModeLaunch or NoNetworkLaunch))
+        if (Settings.RateLimit is { } limit)
             limit.Apply(inside, Settings.InterfaceName);
     }
 
@@ -69,7 +72,8 @@ internal abstract class NetworkConnection(ContainerSpec spec)
     private protected abstract void Connect(PidHandle process, RouteSocket inside);
 
     /// <summary>Sets the link inside up, with addresses and a default route.</summary>
-    private protected void Configure(RouteSocket inside, PidHandle process, IEnumerable<(IPAddress Address, int Prefix)> addresses, IEnumerable<IPAddress> gateways)
+    private protected void Configure(RouteSocket inside, PidHandle process, IEnumerable<(IPAddress Address, int Prefix)> addresses,
+        IEnumerable<IPAddress> gateways)
     {
         Link link = inside.GetLink(Settings.InterfaceName);
         // Another container of the network must not become this one's router.
@@ -84,10 +88,16 @@ internal abstract class NetworkConnection(ContainerSpec spec)
 
         RouteBatch batch = inside.CreateBatch();
         foreach ((IPAddress address, int prefix) in addresses)
-            batch.Add(new Address(link.Index, address, prefix) { Flags = address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? AddressFlags.NoDad : AddressFlags.None });
+            batch.Add(new Address(link.Index, address, prefix)
+            {
+                Flags = address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? AddressFlags.NoDad : AddressFlags.None
+            });
         batch.Change(new Link { Index = link.Index, Up = true });
         foreach (IPAddress gateway in gateways)
-            batch.Add(new Route(gateway.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? Route.DefaultIPv6 : Route.DefaultIPv4) { Gateway = gateway, LinkIndex = link.Index });
+            batch.Add(new Route(gateway.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6
+                ? Route.DefaultIPv6
+                : Route.DefaultIPv4)
+            { Gateway = gateway, LinkIndex = link.Index });
         batch.SendAll();
     }
 }
@@ -108,27 +118,33 @@ internal sealed class ParentLinkLaunch(ContainerSpec spec, ParentLinkNetwork net
         using RouteSocket host = RouteSocket.Open();
         int parent = host.GetLink(network.Parent).Index;
         Link link = network.Ipvlan ? new IpvlanLink { Mode = IpvlanMode.L2 } : new MacvlanLink { Mode = network.Mode };
-        host.Add(link with { Name = Settings.InterfaceName, ParentIndex = parent, Address = Settings.HardwareAddress, NetworkNamespaceOfProcess = process.ProcessId });
+        host.Add(link with
+        {
+            Name = Settings.InterfaceName,
+            ParentIndex = parent,
+            Address = Settings.HardwareAddress,
+            NetworkNamespaceOfProcess = process.ProcessId
+        });
         (IPAddress address, int prefix) = AddressOf(network.Address);
         Configure(inside, process, [(address, prefix)], network.Gateway is { } gateway ? [gateway] : []);
+    }
+
+    /// <summary>The first address of a family that is given to a link of the container's own; null for none.</summary>
+    internal static IPAddress? FirstAddress(ContainerNetwork? network, bool v6)
+    {
+        IEnumerable<string> texts = network switch
+        {
+            ParentLinkNetwork parent => [parent.Address],
+            MovedLinkNetwork moved => moved.Addresses,
+            _ => [],
+        };
+        return texts.Select(t => AddressOf(t).Address).FirstOrDefault(a =>
+            a.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 == v6);
     }
 
     internal static (IPAddress Address, int Prefix) AddressOf(string text)
     {
         Address parsed = Isolation.Net.Address.Parse(0, text);
         return (parsed.Local, parsed.PrefixLength);
-    }
-}
-
-/// <summary>Moves a link of the host into a container.</summary>
-internal sealed class MovedLinkLaunch(ContainerSpec spec, MovedLinkNetwork network) : NetworkConnection(spec)
-{
-    private protected override void Connect(PidHandle process, RouteSocket inside)
-    {
-        using RouteSocket host = RouteSocket.Open();
-        Link link = host.GetLink(network.Link);
-        host.Change(new Link { Index = link.Index, Up = false });
-        host.Change(new Link { Index = link.Index, Name = Settings.InterfaceName, NetworkNamespaceOfProcess = process.ProcessId });
-        Configure(inside, process, network.Addresses.Select(ParentLinkLaunch.AddressOf), network.Gateway is { } gateway ? [gateway] : []);
     }
 }

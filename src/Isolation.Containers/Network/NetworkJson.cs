@@ -25,15 +25,16 @@ internal static class NetworkJson
         json.WriteString("gatewayV6", network.GatewayV6?.ToString());
     });
 
-    internal static BridgeNetwork ReadNetwork(string text, string path) => Read(text, path, root => new BridgeNetwork(Text(root, "name") ?? "")
-    {
-        Subnet = Text(root, "subnet") is { } subnet ? IPNetwork.Parse(subnet) : null,
-        SubnetV6 = Text(root, "subnetV6") is { } v6 ? IPNetwork.Parse(v6) : null,
-        IPv6 = root.GetProperty("ipv6").GetBoolean(),
-        Internal = root.GetProperty("internal").GetBoolean(),
-        Mtu = root.TryGetProperty("mtu", out JsonElement mtu) ? mtu.GetInt32() : null,
-        Link = Text(root, "link"),
-    });
+    internal static BridgeNetwork ReadNetwork(string text,
+        string path) => Read(text, path, root => new BridgeNetwork(Text(root, "name") ?? "")
+        {
+            Subnet = Text(root, "subnet") is { } subnet ? IPNetwork.Parse(subnet) : null,
+            SubnetV6 = Text(root, "subnetV6") is { } v6 ? IPNetwork.Parse(v6) : null,
+            IPv6 = root.GetProperty("ipv6").GetBoolean(),
+            Internal = root.GetProperty("internal").GetBoolean(),
+            Mtu = root.TryGetProperty("mtu", out JsonElement mtu) ? mtu.GetInt32() : null,
+            Link = Text(root, "link"),
+        });
 
     internal static string Write(NetworkLease lease) => Write(json =>
     {
@@ -45,9 +46,11 @@ internal static class NetworkJson
         json.WriteString("address", lease.Address.ToString());
         json.WriteString("addressV6", lease.AddressV6?.ToString());
         json.WriteString("link", lease.HostLink);
+        json.WriteString("name", lease.Name);
         WriteAll(json, "names", lease.Names);
         WriteAll(json, "ports", lease.Ports.Select(p => p.ToString()));
         json.WriteString("hosts", lease.HostsHead);
+        json.WriteBoolean("sharesHosts", lease.SharesHosts);
     });
 
     internal static NetworkLease ReadLease(string text, string path) => Read(text, path, root => new NetworkLease
@@ -60,12 +63,15 @@ internal static class NetworkJson
         Address = IPAddress.Parse(Text(root, "address") ?? ""),
         AddressV6 = Text(root, "addressV6") is { } v6 ? IPAddress.Parse(v6) : null,
         HostLink = Text(root, "link") ?? "",
+        Name = Text(root, "name"),
         Names = [.. root.GetProperty("names").EnumerateArray().Select(n => n.GetString()!)],
         Ports = [.. root.GetProperty("ports").EnumerateArray().Select(p => PublishedPort.Parse(p.GetString()!))],
         HostsHead = Text(root, "hosts") ?? "",
+        SharesHosts = root.TryGetProperty("sharesHosts", out JsonElement shares) && shares.GetBoolean(),
     });
 
-    private static string? Text(JsonElement root, string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement root, string name) =>
+        root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static void WriteAll(Utf8JsonWriter json, string name, IEnumerable<string> values)
     {
@@ -95,9 +101,11 @@ internal static class NetworkJson
             using var document = JsonDocument.Parse(text);
             return read(document.RootElement);
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException or ArgumentException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException
+            or InvalidOperationException or ArgumentException)
         {
-            throw new LinuxException("read", $"\"{path}\"", "read(2)", Errno.EBADMSG, hint: $"The file is damaged: {e.Message.Split('\n')[0]} Delete it where nothing needs it.");
+            throw new LinuxException("read", $"\"{path}\"", "read(2)", Errno.EBADMSG,
+                hint: $"The file is damaged: {e.Message.Split('\n')[0]} Delete it where nothing needs it.");
         }
     }
 }

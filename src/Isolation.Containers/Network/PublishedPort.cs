@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 
 namespace Isolation.Containers;
 
@@ -26,13 +27,24 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
     /// <summary>How many ports follow each other.</summary>
     public int Count { get; init; } = 1;
 
-    /// <summary>The address of the host; null for all of them, IPv4 and IPv6.</summary>
+    /// <summary>The address of the host; <c>0.0.0.0</c> for all of IPv4, <c>::</c> for all of IPv6, null for all of both.</summary>
     public IPAddress? HostAddress { get; init; }
 
     /// <summary>The transport protocol.</summary>
     public PortProtocol Protocol { get; init; } = PortProtocol.Tcp;
 
-    /// <summary>Reads <c>[ADDRESS:]HOSTPORT[-LAST]:PORT[-LAST][/tcp|udp|sctp]</c>, as docker does; an IPv6 address stands in brackets. One port alone is both.</summary>
+    /// <summary>Publishes on a free port of the host, which the kernel chooses: <c>-p 80</c> of docker.</summary>
+    /// <remarks>The port is held from then on, by a socket, until a container that this process starts takes it, or this process ends:
+    /// nobody else gets it. A user-mode network lets go of it for the moment in which its program takes it.</remarks>
+    /// <param name="containerPort">The container's port.</param>
+    /// <param name="hostAddress">The address of the host, as <see cref="HostAddress"/>.</param>
+    /// <param name="protocol">The transport protocol.</param>
+    /// <exception cref="SocketException">The host has no such address or protocol.</exception>
+    public static PublishedPort OnFreePort(ushort containerPort, IPAddress? hostAddress = null, PortProtocol protocol = PortProtocol.Tcp) =>
+        new(PortHold.Choose(hostAddress, protocol), containerPort) { HostAddress = hostAddress, Protocol = protocol };
+
+    /// <summary>Reads <c>[ADDRESS:]HOSTPORT[-LAST]:PORT[-LAST][/tcp|udp|sctp]</c>, as docker does;
+    /// an IPv6 address stands in brackets. One port alone is both.</summary>
     /// <exception cref="FormatException">The text is none.</exception>
     public static PublishedPort Parse(string text)
     {
@@ -50,14 +62,18 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
         int bracket = rest.LastIndexOf("]:", StringComparison.Ordinal);
         if (rest.StartsWith('[') && bracket > 0)
         {
-            address = IPAddress.TryParse(rest.AsSpan(1, bracket - 1), out IPAddress? v6) ? v6 : throw Bad(text, $"\"{rest[1..bracket]}\" is not an IP address");
+            address = IPAddress.TryParse(rest.AsSpan(1, bracket - 1), out IPAddress? v6)
+                ? v6
+                : throw Bad(text, $"\"{rest[1..bracket]}\" is not an IP address");
             rest = rest[(bracket + 2)..];
         }
 
         string[] parts = rest.Split(':');
         if (parts.Length == 3 && address is null)
         {
-            address = IPAddress.TryParse(parts[0], out IPAddress? v4) && parts[0].Count(c => c == '.') == 3 ? v4 : throw Bad(text, $"\"{parts[0]}\" is not an IP address");
+            address = IPAddress.TryParse(parts[0], out IPAddress? v4) && parts[0].Count(c => c == '.') == 3
+                ? v4
+                : throw Bad(text, $"\"{parts[0]}\" is not an IP address");
             parts = parts[1..];
         }
 
@@ -67,22 +83,36 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
         (ushort inside, int count) = Range(parts[^1], text);
         if (hostCount != count)
             throw Bad(text, $"{hostCount} ports of the host cannot lead to {count} of the container");
-        bool any = address is not null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
-        return new PublishedPort(host, inside) { Count = count, HostAddress = any ? null : address, Protocol = protocol };
+        return new PublishedPort(host, inside) { Count = count, HostAddress = address, Protocol = protocol };
     }
 
     /// <summary>The port as docker writes it.</summary>
     public override string ToString()
     {
-        string host = HostAddress is null ? "" : HostAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{HostAddress}]:" : $"{HostAddress}:";
+        string host = HostAddress is null ? "" : HostAddress.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{HostAddress}]:"
+            : $"{HostAddress}:";
         string Last(ushort first) => Count == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"-{first + Count - 1}");
-        return string.Create(CultureInfo.InvariantCulture, $"{host}{HostPort}{Last(HostPort)}:{ContainerPort}{Last(ContainerPort)}/{ProtocolName}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{host}{HostPort}{Last(HostPort)}:{ContainerPort}{Last(ContainerPort)}/{ProtocolName}");
     }
 
     internal string ProtocolName => Protocol.ToString().ToLowerInvariant();
 
+    /// <summary>The one address of the host from which it leads; null where it does from all, of a family or of both.</summary>
+    internal IPAddress? OneAddress => HostAddress is null || HostAddress.Equals(IPAddress.Any) || HostAddress.Equals(IPAddress.IPv6Any)
+        ? null : HostAddress;
+
+    /// <summary>Whether it leads from addresses of IPv6, or of IPv4.</summary>
+    internal bool IsOf(bool v6) => HostAddress is null || HostAddress.AddressFamily == AddressFamily.InterNetworkV6 == v6;
+
+    /// <summary>Whether it leads from an address of the host.</summary>
+    internal bool IsAt(IPAddress address) => IsOf(address.AddressFamily == AddressFamily.InterNetworkV6)
+        && (OneAddress is null || OneAddress.Equals(address));
+
     /// <summary>Whether both want a same port of the host.</summary>
-    internal bool Overlaps(PublishedPort other) => Protocol == other.Protocol && (HostAddress is null || other.HostAddress is null || HostAddress.Equals(other.HostAddress))
+    internal bool Overlaps(PublishedPort other) => Protocol == other.Protocol
+        && (OneAddress is { } address ? other.IsAt(address) : other.OneAddress is { } theirs ? IsAt(theirs) : IsOf(v6: false)
+            && other.IsOf(v6: false) || IsOf(v6: true) && other.IsOf(v6: true))
         && HostPort < other.HostPort + other.Count && other.HostPort < HostPort + Count;
 
     private static (ushort First, int Count) Range(string text, string whole)
@@ -99,5 +129,6 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
         return count <= MaxCount ? (first, count) : throw Bad(whole, $"a range has at most {MaxCount} ports");
     }
 
-    private static FormatException Bad(string text, string why) => new($"\"{text}\" is not a port to publish, such as 8080:80, 127.0.0.1:8080:80/tcp or 7000-7009:7000-7009/udp: {why}.");
+    private static FormatException Bad(string text, string why) =>
+        new($"\"{text}\" is not a port to publish, such as 8080:80, 127.0.0.1:8080:80/tcp or 7000-7009:7000-7009/udp: {why}.");
 }

@@ -32,6 +32,7 @@ internal static class Fcntl
 
     internal const uint F_DUPFD_CLOEXEC = 1030;
     internal const uint F_SETFD = 2;
+    internal const uint F_SETFL = 4;
     internal const uint F_OFD_SETLK = 37;
     internal const uint F_WRLCK = 1;
     internal const uint F_ADD_SEALS = 1033;
@@ -43,6 +44,7 @@ internal static class Fcntl
 
     internal const uint MFD_CLOEXEC = 1;
     internal const uint MFD_ALLOW_SEALING = 2;
+    internal const uint MFD_NOEXEC_SEAL = 8;
     internal const uint MFD_EXEC = 0x10;
 
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
@@ -52,4 +54,6 @@ internal static class Fcntl
     internal const uint S_IFCHR = 0x2000;
     internal const uint S_IFBLK = 0x6000;
     internal const uint S_IFDIR = 0x4000;
+    internal const uint S_IFLNK = 0xa000;
+    internal const uint S_IFIFO = 0x1000;
 }

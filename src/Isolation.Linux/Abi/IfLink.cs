@@ -1,6 +1,7 @@
 namespace Isolation.Linux.Abi;
 
-/// <summary>Constants of linux/if_link.h and linux/if_tunnel.h and linux/veth.h and linux/if_bridge.h and linux/if.h: links: their kinds and options.</summary>
+/// <summary>Constants of linux/if_link.h and linux/if_tunnel.h and linux/veth.h and linux/if_bridge.h and linux/if.h:
+/// links: their kinds and options.</summary>
 internal static class IfLink
 {
     internal const ushort IFLA_ADDRESS = 1;

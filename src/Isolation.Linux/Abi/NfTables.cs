@@ -1,6 +1,7 @@
 namespace Isolation.Linux.Abi;
 
-/// <summary>Constants of linux/netfilter/nf_tables.h and linux/netfilter/nf_nat.h and linux/netfilter/nf_conntrack_common.h: nf_tables.</summary>
+/// <summary>Constants of linux/netfilter/nf_tables.h and linux/netfilter/nf_nat.h and linux/netfilter/nf_conntrack_common.h:
+/// nf_tables.</summary>
 internal static class NfTables
 {
     internal const ushort NFT_MSG_NEWTABLE = 0;
@@ -18,10 +19,12 @@ internal static class NfTables
     internal const ushort NFT_MSG_NEWSETELEM = 12;
     internal const ushort NFT_MSG_GETSETELEM = 13;
     internal const ushort NFT_MSG_DELSETELEM = 14;
+    internal const ushort NFT_MSG_GETGEN = 16;
     internal const ushort NFT_MSG_NEWOBJ = 18;
     internal const ushort NFT_MSG_GETOBJ = 19;
     internal const ushort NFT_MSG_DELOBJ = 20;
 
+    internal const ushort NFTA_GEN_ID = 1;
     internal const ushort NFTA_TABLE_NAME = 1;
     internal const ushort NFTA_TABLE_FLAGS = 2;
     internal const ushort NFTA_TABLE_HANDLE = 4;
@@ -65,11 +68,16 @@ internal static class NfTables
     internal const ushort NFTA_SET_KEY_LEN = 5;
     internal const ushort NFTA_SET_DATA_TYPE = 6;
     internal const ushort NFTA_SET_DATA_LEN = 7;
+    internal const ushort NFTA_SET_POLICY = 8;
     internal const ushort NFTA_SET_DESC = 9;
     internal const ushort NFTA_SET_ID = 10;
     internal const ushort NFTA_SET_TIMEOUT = 11;
+    internal const ushort NFTA_SET_GC_INTERVAL = 12;
     internal const ushort NFTA_SET_USERDATA = 13;
+    internal const ushort NFTA_SET_OBJ_TYPE = 15;
     internal const ushort NFTA_SET_HANDLE = 16;
+    internal const ushort NFTA_SET_EXPR = 17;
+    internal const ushort NFTA_SET_EXPRESSIONS = 18;
     internal const ushort NFTA_SET_DESC_SIZE = 1;
     internal const ushort NFTA_SET_DESC_CONCAT = 2;
     internal const ushort NFTA_SET_FIELD_LEN = 1;
@@ -80,7 +88,9 @@ internal static class NfTables
     internal const uint NFT_SET_MAP = 8;
     internal const uint NFT_SET_TIMEOUT = 16;
     internal const uint NFT_SET_EVAL = 32;
+    internal const uint NFT_SET_OBJECT = 64;
     internal const uint NFT_SET_CONCAT = 128;
+    internal const uint NFT_SET_EXPR = 256;
 
     internal const ushort NFTA_SET_ELEM_KEY = 1;
     internal const ushort NFTA_SET_ELEM_DATA = 2;
@@ -88,13 +98,17 @@ internal static class NfTables
     internal const ushort NFTA_SET_ELEM_TIMEOUT = 4;
     internal const ushort NFTA_SET_ELEM_EXPIRATION = 5;
     internal const ushort NFTA_SET_ELEM_USERDATA = 6;
+    internal const ushort NFTA_SET_ELEM_EXPR = 7;
+    internal const ushort NFTA_SET_ELEM_OBJREF = 9;
     internal const ushort NFTA_SET_ELEM_KEY_END = 10;
+    internal const ushort NFTA_SET_ELEM_EXPRESSIONS = 11;
     internal const ushort NFTA_SET_ELEM_LIST_TABLE = 1;
     internal const ushort NFTA_SET_ELEM_LIST_SET = 2;
     internal const ushort NFTA_SET_ELEM_LIST_ELEMENTS = 3;
     internal const ushort NFTA_SET_ELEM_LIST_SET_ID = 4;
 
     internal const uint NFT_SET_ELEM_INTERVAL_END = 1;
+    internal const uint NFT_SET_ELEM_CATCHALL = 2;
 
     internal const uint NFT_REG_VERDICT = 0;
     internal const uint NFT_REG_1 = 1;
@@ -117,6 +131,14 @@ internal static class NfTables
     internal const ushort NFTA_LOOKUP_DREG = 3;
     internal const ushort NFTA_LOOKUP_SET_ID = 4;
     internal const ushort NFTA_LOOKUP_FLAGS = 5;
+
+    internal const ushort NFTA_BYTEORDER_SREG = 1;
+    internal const ushort NFTA_BYTEORDER_DREG = 2;
+    internal const ushort NFTA_BYTEORDER_OP = 3;
+    internal const ushort NFTA_BYTEORDER_LEN = 4;
+    internal const ushort NFTA_BYTEORDER_SIZE = 5;
+    internal const uint NFT_BYTEORDER_NTOH = 0;
+    internal const uint NFT_BYTEORDER_HTON = 1;
 
     internal const ushort NFTA_RANGE_SREG = 1;
     internal const ushort NFTA_RANGE_OP = 2;
@@ -145,11 +167,13 @@ internal static class NfTables
     internal const uint NFT_META_OIF = 5;
     internal const uint NFT_META_IIFNAME = 6;
     internal const uint NFT_META_OIFNAME = 7;
+    internal const uint NFT_META_IIFTYPE = 8;
     internal const uint NFT_META_SKUID = 10;
     internal const uint NFT_META_SKGID = 11;
     internal const uint NFT_META_NFPROTO = 15;
     internal const uint NFT_META_L4PROTO = 16;
     internal const uint NFT_META_PKTTYPE = 19;
+    internal const uint NFT_META_CPU = 20;
 
     internal const uint NFT_CT_STATE = 0;
     internal const uint NFT_CT_DIRECTION = 1;

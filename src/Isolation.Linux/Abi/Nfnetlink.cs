@@ -1,6 +1,7 @@
 namespace Isolation.Linux.Abi;
 
-/// <summary>Constants of linux/netlink.h and linux/netfilter/nfnetlink.h and linux/netfilter.h: the frame of netfilter's messages, and its hooks.</summary>
+/// <summary>Constants of linux/netlink.h and linux/netfilter/nfnetlink.h and linux/netfilter.h:
+/// the frame of netfilter's messages, and its hooks.</summary>
 internal static class Nfnetlink
 {
     internal const ushort NFNL_MSG_BATCH_BEGIN = 16;

@@ -1,6 +1,7 @@
 namespace Isolation.Linux.Abi;
 
-/// <summary>Constants of linux/pkt_cls.h and linux/tc_act/tc_mirred.h and linux/tc_act/tc_skbedit.h and linux/tc_act/tc_gact.h and linux/tc_act/tc_bpf.h: filters and actions.</summary>
+/// <summary>Constants of linux/pkt_cls.h and linux/tc_act/tc_mirred.h and linux/tc_act/tc_skbedit.h and linux/tc_act/tc_gact.h and
+/// linux/tc_act/tc_bpf.h: filters and actions.</summary>
 internal static class PktCls
 {
     internal const ushort TCA_U32_CLASSID = 1;

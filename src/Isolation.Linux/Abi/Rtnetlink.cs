@@ -32,6 +32,7 @@ internal static class Rtnetlink
     internal const ushort RTM_NEWNEXTHOP = 104;
     internal const ushort RTM_DELNEXTHOP = 105;
     internal const ushort RTM_GETNEXTHOP = 106;
+    internal const ushort RTM_GETNEXTHOPBUCKET = 118;
     internal const ushort RTM_NEWLINKPROP = 108;
     internal const ushort RTM_DELLINKPROP = 109;
 
@@ -55,14 +56,24 @@ internal static class Rtnetlink
 
     internal const ushort RTA_DST = 1;
     internal const ushort RTA_SRC = 2;
+    internal const ushort RTA_IIF = 3;
     internal const ushort RTA_OIF = 4;
     internal const ushort RTA_GATEWAY = 5;
     internal const ushort RTA_PRIORITY = 6;
     internal const ushort RTA_PREFSRC = 7;
     internal const ushort RTA_METRICS = 8;
     internal const ushort RTA_MULTIPATH = 9;
+    internal const ushort RTA_CACHEINFO = 12;
     internal const ushort RTA_TABLE = 15;
+    internal const ushort RTA_MARK = 16;
+    internal const ushort RTA_MFC_STATS = 17;
     internal const ushort RTA_VIA = 18;
+    internal const ushort RTA_EXPIRES = 23;
+    internal const ushort RTA_PAD = 24;
+    internal const ushort RTA_UID = 25;
+    internal const ushort RTA_IP_PROTO = 27;
+    internal const ushort RTA_SPORT = 28;
+    internal const ushort RTA_DPORT = 29;
     internal const ushort RTA_NH_ID = 30;
 
     internal const ushort RTAX_MTU = 2;

@@ -6,6 +6,7 @@ internal static class Sched
     internal const ulong CLONE_NEWTIME = 0x80;
     internal const ulong CLONE_VM = 0x100;
     internal const ulong CLONE_FS = 0x200;
+    internal const ulong CLONE_FILES = 0x400;
     internal const ulong CLONE_PIDFD = 0x1000;
     internal const ulong CLONE_VFORK = 0x4000;
     internal const ulong CLONE_PARENT = 0x8000;
@@ -23,7 +24,10 @@ internal static class Sched
     internal const int SIGKILL = 9;
     internal const int SIGPIPE = 13;
     internal const int SIGCHLD = 17;
+    internal const int SIGSTOP = 19;
 
+    internal const uint P_PID = 1;
+    internal const uint P_PGID = 2;
     internal const uint P_PIDFD = 3;
     internal const uint WNOHANG = 1;
     internal const uint WEXITED = 4;

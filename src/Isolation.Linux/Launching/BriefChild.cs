@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Events;
 using Isolation.Linux.MachineCode;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
@@ -19,38 +20,36 @@ internal static unsafe class BriefChild
         using LinuxHandle readyRead = new(pipes[0]), readyWrite = new(pipes[1]);
         RawSyscall.Invoke(Syscall.pipe2, (nuint)(pipes + 2), Fcntl.O_CLOEXEC).ThrowIfError("make", subject, "pipe2(2)");
         using LinuxHandle goRead = new(pipes[2]), goWrite = new(pipes[3]);
-        SyscallProgram program = Program(readyWrite.Descriptor, goRead.Descriptor, goWrite.Descriptor);
+        SyscallProgram program = Program(pipes[1], pipes[2], pipes[3]);
         using var memory = new ProgramMemory();
-        memory.Load(program);
-        memory.SelectSteps(0, program.Steps.Length);
-        memory.Int64(InterpreterLayout.CloneNumber) = SyscallNumber.Native(Syscall.clone);
-        memory.Int64(InterpreterLayout.CloneArguments) = (long)(namespaces | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD);
-        memory.Int64(InterpreterLayout.CloneArguments + 16) = memory.BaseAddress + InterpreterLayout.PidDescriptor;
+        memory.LoadChild(program, namespaces);
 
         ExceptionDispatchInfo? failure = null;
-        var server = new Thread(() => failure = Serve(readyRead, goWrite, memory, action)) { IsBackground = true };
-        server.Start();
+        Thread server = OwnThread.Start("isolation handshake", () => failure = Serve(readyRead, goWrite, memory, action));
         long result = ExecutableCode.Launch(memory.Address);
         readyWrite.Dispose();
         server.Join();
         if (result < 0)
             throw new LinuxException("make", subject, "clone(2)", (Errno)(-result));
         using var process = new PidHandle(memory.Int32(InterpreterLayout.PidDescriptor), (int)result);
-        WaitSyscalls.Reap(process.Descriptor, block: true);
+        WaitSyscalls.Reap(process, block: true);
         failure?.Throw();
     }
 
     private static ExceptionDispatchInfo? Serve(LinuxHandle ready, LinuxHandle go, ProgramMemory memory, Action<int> action)
     {
         Span<byte> token = stackalloc byte[1];
-        if (FileSyscalls.Read(ready, token).Value != 1)
-            return null;
         try
         {
-            action(PidHandle.ReadProcessId(memory.Int32(InterpreterLayout.PidDescriptor)));
+            SyscallResult came = FileSyscalls.Read(ready, token);
+            came.ThrowIfError("wait for", "the new process", "read(2)");
+            if (came.Value == 1)
+                action(PidHandle.ReadProcessId(memory.Int32(InterpreterLayout.PidDescriptor)));
             return null;
         }
-        catch (LinuxException e)
+#pragma warning disable CA1031 // Whatever it is, is thrown where the child is waited for.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             return ExceptionDispatchInfo.Capture(e);
         }

@@ -1,3 +1,5 @@
+using Isolation.Linux.Abi;
+using Isolation.Linux.Events;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 
@@ -18,11 +20,7 @@ internal sealed unsafe class HandshakeThread
     internal void Begin(LaunchRequest request, LaunchProgram launch, ProgramMemory memory)
     {
         (_request, _launch, _memory, _failure) = (request, launch, memory, null);
-        if (_thread is null)
-        {
-            _thread = new Thread(Loop, maxStackSize: 256 * 1024) { IsBackground = true, Name = "isolation handshake" };
-            _thread.Start();
-        }
+        _thread ??= OwnThread.Start("isolation handshake", Loop);
 
         _begin.Release();
     }
@@ -48,8 +46,11 @@ internal sealed unsafe class HandshakeThread
             _begin.Wait();
             var barrier = _launch!.Barrier!.Value;
             byte token = 0;
-            if (RawSyscall.InvokeRestarting(Syscall.read, Descriptor(barrier.ReadyRead), (nuint)(&token), 1).Value == 1)
+            SyscallResult ready = RawSyscall.InvokeRestarting(Syscall.read, Descriptor(barrier.ReadyRead), (nuint)(&token), 1);
+            if (ready.Value == 1)
                 Serve(barrier.GoWrite);
+            else if (ready.IsError)
+                Refuse(barrier.GoWrite, new LinuxException("wait for", "the new process", "read(2)", ready.Errno));
             _end.Release();
         }
     }
@@ -59,22 +60,33 @@ internal sealed unsafe class HandshakeThread
         try
         {
             // clone3 leaves the id before the child runs; clone(2) has no room for it beside the pidfd.
-            int id = CloneSupport.HasClone3 ? _memory!.Int32(InterpreterLayout.ChildId) : PidHandle.ReadProcessId(_memory!.Int32(InterpreterLayout.PidDescriptor));
+            int id = CloneSupport.HasClone3
+                ? _memory!.Int32(InterpreterLayout.ChildId)
+                : PidHandle.ReadProcessId(_memory!.Int32(InterpreterLayout.PidDescriptor));
             _request!.Serve(id);
         }
 #pragma warning disable CA1031 // Whatever it is fails the launch; the child must not be left waiting.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            // The child sees the end of the file, and fails: nothing is left waiting.
-            _failure = e;
-            RawSyscall.Invoke(Syscall.close, Descriptor(goWrite));
-            _memory!.SlotValue(goWrite) = -1;
+            Refuse(goWrite, e);
             return;
         }
 
         byte token = 1;
-        RawSyscall.InvokeRestarting(Syscall.write, Descriptor(goWrite), (nuint)(&token), 1);
+        SyscallResult let = RawSyscall.InvokeRestarting(Syscall.write, Descriptor(goWrite), (nuint)(&token), 1);
+        if (let.IsError)
+            Refuse(goWrite, new LinuxException("let go", "the new process", "write(2)", let.Errno));
+    }
+
+    /// <summary>The child must not be left waiting. Not by the end of the file alone: a child of another launch may have a copy of the
+    /// pipe, for as long as it waits itself.</summary>
+    private void Refuse(Slot goWrite, Exception failure)
+    {
+        _failure = failure;
+        RawSyscall.Invoke(Syscall.close, Descriptor(goWrite));
+        _memory!.SlotValue(goWrite) = -1;
+        RawSyscall.Invoke(Syscall.pidfd_send_signal, (nuint)_memory.Int32(InterpreterLayout.PidDescriptor), Sched.SIGKILL, 0, 0);
     }
 
     private nuint Descriptor(Slot slot) => (nuint)_memory!.SlotValue(slot);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using Isolation.Linux.Abi;
@@ -13,8 +14,11 @@ internal static unsafe class HelperProcess
 {
     private const int MaxOutput = 4096;
 
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+
     /// <summary>Runs a program with an empty environment and closed input; returns how it ended and what it wrote.</summary>
-    /// <exception cref="LinuxException">It could not be started.</exception>
+    /// <remarks>Of its output the first 4 KiB are kept, and the rest is read all the same.</remarks>
+    /// <exception cref="LinuxException">It could not be started. <c>ETIMEDOUT</c>: it had not ended after 30 s, and was killed.</exception>
     internal static (ExitStatus Status, string Output) Run(string path, IReadOnlyList<string> arguments)
     {
         int* pipe = stackalloc int[2];
@@ -23,18 +27,19 @@ internal static unsafe class HelperProcess
         var write = new LinuxHandle(pipe[1]);
         SyscallProgram program = Program(path, arguments, pipe[1]);
         using var memory = new ProgramMemory();
-        memory.Load(program);
-        memory.SelectSteps(0, program.Steps.Length);
-        memory.Int64(InterpreterLayout.CloneNumber) = SyscallNumber.Native(Syscall.clone);
-        memory.Int64(InterpreterLayout.CloneArguments) = (long)(Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD);
-        memory.Int64(InterpreterLayout.CloneArguments + 16) = memory.BaseAddress + InterpreterLayout.PidDescriptor;
+        memory.LoadChild(program);
         long result = ExecutableCode.Launch(memory.Address);
         write.Dispose();
         if (result < 0)
             throw new LinuxException("run", $"\"{path}\"", "clone(2)", (Errno)(-result));
         using var process = new PidHandle(memory.Int32(InterpreterLayout.PidDescriptor), (int)result);
-        string output = ReadAll(read);
-        ExitStatus status = WaitSyscalls.Reap(process.Descriptor, block: true) ?? default;
+        (string output, bool ended) = ReadUntilEnd(read, process);
+        if (!ended)
+            process.TrySendSignal(Sched.SIGKILL);
+        ExitStatus status = WaitSyscalls.Reap(process, block: true) ?? default;
+        if (!ended)
+            throw new LinuxException("run", $"\"{path}\"", "waitid(2)", Errno.ETIMEDOUT,
+                hint: $"It had not ended after {s_limit.TotalSeconds} s.");
         return memory.Int32(InterpreterLayout.FailedStep) < 0
             ? (status, output)
             : throw new LinuxException("run", $"\"{path}\"", "execve(2)", (Errno)memory.Int32(InterpreterLayout.FailedErrno));
@@ -52,12 +57,28 @@ internal static unsafe class HelperProcess
         return writer.Build();
     }
 
-    private static string ReadAll(LinuxHandle pipe)
+    /// <summary>Reads until the process has ended; what it left running may keep the pipe.</summary>
+    private static (string Output, bool Ended) ReadUntilEnd(LinuxHandle pipe, PidHandle process)
     {
+        RawSyscall.Invoke(Syscall.fcntl, pipe, Fcntl.F_SETFL, Fcntl.O_NONBLOCK);
         var output = new byte[MaxOutput];
+        Span<byte> part = stackalloc byte[1024];
         int length = 0;
-        while (length < MaxOutput && FileSyscalls.Read(pipe, output.AsSpan(length)) is { Value: > 0 } part)
-            length += (int)part.Value;
-        return Encoding.UTF8.GetString(output, 0, length);
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            bool ended = process.HasExited;
+            while (FileSyscalls.Read(pipe, part) is { Value: > 0 } read)
+            {
+                int kept = Math.Min((int)read.Value, MaxOutput - length);
+                part[..kept].CopyTo(output.AsSpan(length));
+                length += kept;
+            }
+
+            TimeSpan left = s_limit - Stopwatch.GetElapsedTime(start);
+            if (ended || left <= TimeSpan.Zero)
+                return (Encoding.UTF8.GetString(output, 0, length), ended);
+            PollSyscalls.WaitForEither(pipe, process, left);
+        }
     }
 }

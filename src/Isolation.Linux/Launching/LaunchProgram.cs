@@ -73,27 +73,34 @@ internal sealed class LaunchProgram
     /// <summary>Whether the child changes its credentials in this process's memory, which makes this process undumpable.</summary>
     internal bool ChangesDumpable { get; init; }
 
-    /// <summary>In a join, the read end of the pipe by which the intermediate process tells the id of the real one.</summary>
-    internal Slot? JoinedId { get; init; }
+    /// <summary>Where an intermediate process makes the program's, the socket by which it tells of that;
+    /// see <see cref="SiblingSteps"/>.</summary>
+    internal Slot? Siblings { get; init; }
+
+    /// <summary>With an intermediate process, the pipes by which the program's waits until it is connected;
+    /// null where that does not wait, or the child itself does.</summary>
+    internal (Slot ReadyRead, Slot GoWrite)? Connection { get; init; }
 
     /// <summary>The report pipe is kept at this number or above, out of the way of descriptors that the program gets.</summary>
     internal int MinimumDescriptor { get; init; } = 3;
 
     /// <summary>A process of the sealed image that stays as long as it has to: not a container's, and told of by its pidfd only.</summary>
-    internal static LaunchProgram OfImage(SyscallProgram program, StepRange parent, StepRange borrowed, Slot image, Slot report, params ImmutableArray<Slot> opened) => new()
-    {
-        Program = program,
-        Form = LaunchForm.Sealed,
-        CloneFlags = 0,
-        Parent = parent,
-        Borrowed = borrowed,
-        Sealed = new StepRange(borrowed.End, program.Steps.Length),
-        FirstExecution = borrowed.End - 1,
-        SealedFile = image,
-        Report = report,
-        LeavesImage = true,
-        Temporary = [.. opened, report],
-    };
+    internal static LaunchProgram OfImage(SyscallProgram program, StepRange parent, StepRange borrowed, Slot image, Slot report,
+        params ImmutableArray<Slot> opened) => new()
+        {
+            Program = program,
+            Form = LaunchForm.Sealed,
+            CloneFlags = 0,
+            Parent = parent,
+            Borrowed = borrowed,
+            Sealed = new StepRange(borrowed.End, program.Steps.Length),
+            FirstExecution = borrowed.End - 1,
+            SealedFile = image,
+            Report = report,
+            LeavesImage = true,
+            Temporary = [.. opened, report],
+        };
 
-    internal byte[] SealedHeader => _sealedHeader ??= SealedImage.Header(Program.Architecture, ExecutableCode.Stub, Program.Image.Length);
+    internal byte[] SealedHeader =>
+        _sealedHeader ??= SealedImage.Header(Program.Architecture, ExecutableCode.ImageStub, Program.Image.Length);
 }

@@ -12,7 +12,8 @@ internal static class SignalSteps
     /// <summary>SIGPIPE at its default, since .NET ignores it and ignored signals stay so across execve; and no signal blocked.</summary>
     internal static ImmutableArray<SyscallStep> Reset { get; } = ResetAll([]);
 
-    /// <summary>The same, and other ignored signals at their defaults too: what a shell or a service manager has had this process ignore is not meant for a container.</summary>
+    /// <summary>The same, and other ignored signals at their defaults too: what a shell or a service manager has had this process
+    /// ignore is not meant for a container.</summary>
     internal static ImmutableArray<SyscallStep> ResetAll(IEnumerable<int> ignored) =>
     [
         .. ignored.Append(Sched.SIGPIPE).Distinct().Order().Select(Default),
@@ -23,11 +24,21 @@ internal static class SignalSteps
     internal static ImmutableArray<int> ReadIgnored()
     {
         const string Field = "SigIgn:";
-        string? line = File.Exists("/proc/self/status") ? File.ReadLines("/proc/self/status").FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal)) : null;
-        ulong mask = line is null ? 0 : ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+        string? line = TextFile.ReadIfAllowed("/proc/self/status") is { } status
+            ? TextFile.Lines(status).FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal))
+            : null;
+        ulong mask = line is null
+            ? 0
+            : ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
         return [.. Enumerable.Range(1, 64).Where(n => (mask >> (n - 1) & 1) != 0)];
     }
 
+    /// <summary>Ignores a signal; children of a process that ignores SIGCHLD are reaped by the kernel.</summary>
+    internal static SyscallStep Ignore(int signal, string name) => new(Syscall.rt_sigaction, StepArgument.Flags((ulong)signal, name),
+        StepArgument.Words("{SIG_IGN}", 1, 0, 0, 0), StepArgument.Null, 8);
+
     // struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL
-    private static SyscallStep Default(int signal) => new(Syscall.rt_sigaction, signal == Sched.SIGPIPE ? StepArgument.Flags(Sched.SIGPIPE, "SIGPIPE") : signal, StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8);
+    private static SyscallStep Default(int signal) => new(Syscall.rt_sigaction, signal == Sched.SIGPIPE
+        ? StepArgument.Flags(Sched.SIGPIPE, "SIGPIPE")
+        : signal, StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8);
 }

@@ -44,7 +44,8 @@ internal sealed class Arm64Emitter
     internal void Move32(int to, int from) => Word(0x2a0003e0 | (uint)from << 16 | (uint)to);
 
     /// <summary>movz xTo, #value, lsl #shift</summary>
-    internal void MoveImmediate(int to, ushort value, int shift = 0) => Word(0xd2800000 | (uint)(shift / 16) << 21 | (uint)value << 5 | (uint)to);
+    internal void MoveImmediate(int to, ushort value, int shift = 0) =>
+        Word(0xd2800000 | (uint)(shift / 16) << 21 | (uint)value << 5 | (uint)to);
 
     /// <summary>movk xTo, #value, lsl #shift</summary>
     internal void MoveKeep(int to, ushort value, int shift) => Word(0xf2800000 | (uint)(shift / 16) << 21 | (uint)value << 5 | (uint)to);

@@ -13,17 +13,17 @@ internal static class Arm64Stub
     private const int Flags = 21;
     private const int Number = 8; // the syscall number's register
 
-    internal static Stub Emit()
+    /// <param name="forImage">Without the progress: only a process that shares this memory leaves that for anybody, and every process of an
+    /// image would copy a page for it.</param>
+    internal static Stub Emit(bool forImage = false)
     {
         var e = new Arm64Emitter();
-        Label child = new(), init = new();
+        Label child = new();
         int launch = e.Offset;
         EmitLaunch(e, child);
         e.Place(child);
         int entry = e.Offset;
-        EmitInterpreter(e, init);
-        e.Place(init);
-        EmitInit(e);
+        EmitInterpreter(e, forImage);
         return new Stub(e.ToArray(), launch, entry);
     }
 
@@ -56,13 +56,16 @@ internal static class Arm64Stub
         e.Ret();
     }
 
-    private static void EmitInterpreter(Arm64Emitter e, Label init)
+    private static void EmitInterpreter(Arm64Emitter e, bool forImage)
     {
-        Label step = new(), zero = new(), advance = new(), next = new(), failed = new(), tolerated = new(), unexpected = new(), report = new();
+        Label step = new(), zero = new(), advance = new(), next = new(), failed = new(), tolerated = new(),
+            unexpected = new(), report = new();
+        Label compare = new(), number = new(), other = new();
         e.Load(Step, Context, FirstStep);
 
         e.Place(step);
-        e.Store(Context, Progress, Step);
+        if (!forImage)
+            e.Store(Context, Progress, Step);
         e.Load32(Flags, Step, StepFlags);
         for (int i = 0; i < 6; i++)
             e.Load(i, Step, StepArguments + (i * 8));
@@ -85,9 +88,10 @@ internal static class Arm64Stub
         e.Place(noSlot);
         e.CompareNegative(0, 4095);
         e.Jump(Arm64Condition.UnsignedHigherOrSame, failed);
+        e.JumpIfBitSet(Flags, EqualSkipsBit, compare);
+        e.JumpIfBitSet(Flags, ReadsNumberBit, number);
         e.JumpIfZero(0, zero);
         e.JumpIfBitSet(Flags, NonzeroFailsBit, unexpected);
-        e.JumpIfBitSet(Flags, NonzeroBecomesInitBit, init);
 
         e.Place(advance);
         e.LoadSigned8(0, Step, StepSkipOnSuccess);
@@ -105,8 +109,38 @@ internal static class Arm64Stub
         e.MoveImmediate(0, 0);
         e.Jump(next);
 
+        e.Place(compare); // the call leaves its arguments' registers as they are, but for the first
+        e.Compare(1, 2);
+        e.Jump(Arm64Condition.Equal, advance);
+        e.Place(other);
+        e.MoveImmediate(0, 0);
+        e.Jump(next);
+
+        e.Place(number);
+        e.JumpIfZero(0, advance);
+        e.LoadUnsigned8(9, 1, 0);
+        e.MoveImmediate(10, '0');
+        e.Subtract(9, 9, 10);
+        e.CompareImmediate(9, 10);
+        e.Jump(Arm64Condition.UnsignedHigherOrSame, other);
+        e.Load(10, 3, 0);
+        e.Add(10, 10, 10, shift: 2);
+        e.Add(10, 9, 10, shift: 1);
+        e.Store(3, 0, 10);
+        e.Jump(step);
+
         e.Place(failed);
         e.Negate32(0, 0);
+        Label final = new();
+        e.JumpIfBitClear(Flags, RepeatsBit, final);
+        e.CompareImmediate(0, (int)Errno.EAGAIN);
+        e.Jump(Arm64Condition.NotEqual, final);
+        e.Load32(9, Context, Repeated);
+        e.AddImmediate(9, 9, 1);
+        e.Store32(Context, Repeated, 9);
+        e.JumpIfBitClear(9, LastRepeatBit, step);
+        e.Place(final);
+        e.JumpIfBitSet(Flags, ToleratesAllBit, tolerated);
         foreach (int errno in (ReadOnlySpan<int>)[StepErrno1, StepErrno2, Errno3Byte])
         {
             e.LoadUnsigned8(9, Step, errno);
@@ -140,56 +174,6 @@ internal static class Arm64Stub
         EmitCall(e, Syscall.write);
         e.Place(die);
         e.MoveImmediate(0, 127);
-        EmitCall(e, Syscall.exit_group);
-        e.Undefined();
-    }
-
-    // PID 1 of a container; see X64Stub.
-    private static void EmitInit(Arm64Emitter e)
-    {
-        Label loop = new(), reap = new(), killed = new(), exit = new();
-        e.Store32(Context, ChildId, 0);
-        e.MoveImmediate(0, 0);
-        e.MoveNot(1, 0);
-        e.MoveImmediate(2, 0);
-        EmitCall(e, Syscall.close_range);
-
-        e.Place(loop);
-        e.AddImmediate(0, Context, FullMask);
-        e.MoveImmediate(1, 0);
-        e.MoveImmediate(2, 0);
-        e.MoveImmediate(3, 8);
-        EmitCall(e, Syscall.rt_sigtimedwait);
-        e.CompareImmediate(0, 17); // SIGCHLD
-        e.Jump(Arm64Condition.Equal, reap);
-        e.CompareImmediate(0, 0);
-        e.Jump(Arm64Condition.LessOrEqual, loop);
-        e.Move(1, 0);
-        e.Load32(0, Context, ChildId);
-        EmitCall(e, Syscall.kill);
-        e.Jump(loop);
-
-        e.Place(reap);
-        e.MoveNot(0, 0);
-        e.AddImmediate(1, Context, Scratch);
-        e.MoveImmediate(2, 0x4000, 16); // __WALL
-        e.MoveKeep(2, 1, 0);            // WNOHANG
-        e.MoveImmediate(3, 0);
-        EmitCall(e, Syscall.wait4);
-        e.CompareImmediate(0, 0);
-        e.Jump(Arm64Condition.LessOrEqual, loop);
-        e.Load32(9, Context, ChildId);
-        e.Compare32(0, 9);
-        e.Jump(Arm64Condition.NotEqual, reap);
-
-        e.Load32(9, Context, Scratch);
-        e.ExtractBits32(0, 9, 0, 7);
-        e.JumpIfNotZero32(0, killed);
-        e.ExtractBits32(0, 9, 8, 8); // exited: its code
-        e.Jump(exit);
-        e.Place(killed);
-        e.AddImmediate(0, 0, 128); // killed: 128 + signal
-        e.Place(exit);
         EmitCall(e, Syscall.exit_group);
         e.Undefined();
     }

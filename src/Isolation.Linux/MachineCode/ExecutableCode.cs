@@ -13,6 +13,9 @@ internal static unsafe class ExecutableCode
 
     internal static Stub Stub { get; } = Stub.For(RuntimeInformation.ProcessArchitecture);
 
+    /// <summary>The same for a sealed image.</summary>
+    internal static Stub ImageStub { get; } = Stub.For(RuntimeInformation.ProcessArchitecture, forImage: true);
+
     private static readonly byte* s_address = Map(Stub.Code);
 
     /// <summary>Clones with the context's arguments and runs its steps in the child; the calling thread waits as vfork does.</summary>
@@ -28,7 +31,8 @@ internal static unsafe class ExecutableCode
             using var handle = new LinuxHandle((int)file.Value);
             if (MemoryFile.Write(handle, 0, code) && !MemoryFile.Seal(handle).IsError)
             {
-                SyscallResult mapped = RawSyscall.Invoke(Syscall.mmap, 0, size, ProtRead | ProtExec, MapPrivate, RawSyscall.Word(handle), 0);
+                using Borrow lent = new(handle);
+                SyscallResult mapped = RawSyscall.Invoke(Syscall.mmap, 0, size, ProtRead | ProtExec, MapPrivate, lent.Word, 0);
                 if (!mapped.IsError)
                     return (byte*)mapped.Value;
             }
@@ -39,7 +43,8 @@ internal static unsafe class ExecutableCode
         code.CopyTo(new Span<byte>((void*)memory.Value, code.Length));
         RawSyscall.Invoke(Syscall.mprotect, (nuint)memory.Value, size, ProtRead | ProtExec)
             .ThrowIfError("make executable", "the launch code", "mprotect(2)",
-                "Executable memory is forbidden to this process (memory-deny-write-execute, SELinux execmem); allow memfd_create or lift it.");
+                "Executable memory is forbidden to this process (memory-deny-write-execute, SELinux execmem); "
+                    + "allow memfd_create or lift it.");
         return (byte*)memory.Value;
     }
 }

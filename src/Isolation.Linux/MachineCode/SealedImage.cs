@@ -21,7 +21,8 @@ internal static class SealedImage
     /// <summary>The bytes from the start of the file to the end of the code; the data follows at <see cref="PageSize"/>.</summary>
     internal static byte[] Header(Architecture architecture, Stub stub, int dataSize)
     {
-        byte[] entry = Stub.ProcessEntry(architecture, DataAddress, CodeAddress + CodeOffset + stub.EntryOffset, CodeAddress + CodeOffset + stub.Code.Length);
+        byte[] entry = Stub.ProcessEntry(architecture, DataAddress, CodeAddress + CodeOffset + stub.EntryOffset,
+            CodeAddress + CodeOffset + stub.Code.Length);
         byte[] file = new byte[CodeOffset + stub.Code.Length + entry.Length];
         stub.Code.CopyTo(file, CodeOffset);
         entry.CopyTo(file, CodeOffset + stub.Code.Length);
@@ -61,14 +62,17 @@ internal static class SealedImage
     internal static LinuxHandle Create(byte[] header, ReadOnlySpan<byte> data)
     {
         SyscallResult created = MemoryFile.Create("isolation");
-        created.ThrowIfError("create", "the sealed launch image", "memfd_create(2)");
+        created.ThrowIfError("create", "the sealed launch image", "memfd_create(2)", created.Errno == Errno.EACCES
+            ? "vm.memfd_noexec is 2, so that no file in memory can be executed. Set it to 1 or 0, also for the PID namespace above."
+            : null);
         var file = new LinuxHandle((int)created.Value);
         bool written = MemoryFile.Write(file, 0, header) && MemoryFile.Write(file, PageSize, data);
         SyscallResult sealing = written ? MemoryFile.Seal(file) : new SyscallResult(-(long)Errno.ENOSPC);
         if (!sealing.IsError)
             return file;
         file.Dispose();
-        throw new LinuxException(written ? "seal" : "write", "the sealed launch image", written ? "fcntl(2)" : "pwrite64(2)", sealing.Errno);
+        throw new LinuxException(written ? "seal" : "write", "the sealed launch image",
+            written ? "fcntl(2)" : "pwrite64(2)", sealing.Errno);
     }
 
     private static void WriteElfHeader(Span<byte> file, Architecture architecture, long entry)
@@ -97,5 +101,6 @@ internal static class SealedImage
         BinaryPrimitives.WriteInt64LittleEndian(header[48..], type == 1 ? PageSize : 16);
     }
 
-    private static void Write16(Span<byte> file, int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(file[offset..], value);
+    private static void Write16(Span<byte> file, int offset, ushort value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(file[offset..], value);
 }

@@ -8,10 +8,10 @@ namespace Isolation.Linux.MachineCode;
 /// <param name="EntryOffset">The entry of a process whose context register is set already: interprets, never returns.</param>
 internal sealed record Stub(byte[] Code, int LaunchOffset, int EntryOffset)
 {
-    internal static Stub For(Architecture architecture) => architecture switch
+    internal static Stub For(Architecture architecture, bool forImage = false) => architecture switch
     {
-        Architecture.X64 => X64Stub.Emit(),
-        Architecture.Arm64 => Arm64Stub.Emit(),
+        Architecture.X64 => X64Stub.Emit(forImage),
+        Architecture.Arm64 => Arm64Stub.Emit(forImage),
         _ => throw new PlatformNotSupportedException($"Isolation supports x86-64 and arm64, not {architecture}."),
     };
 

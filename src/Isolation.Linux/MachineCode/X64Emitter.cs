@@ -84,7 +84,8 @@ internal sealed class X64Emitter
     internal void Add(X64Register to, X64Register value) => RegReg(0x01, reg: value, rm: to, wide: true);
 
     /// <summary>sub r64, [base + displacement]</summary>
-    internal void SubtractMemory(X64Register to, X64Register from, int displacement) => RegMemory([0x2b], to, from, displacement, wide: true);
+    internal void SubtractMemory(X64Register to, X64Register from, int displacement) =>
+        RegMemory([0x2b], to, from, displacement, wide: true);
 
     /// <summary>xor r32, r32 with itself: zero.</summary>
     internal void Clear(X64Register r) => RegReg(0x31, reg: r, rm: r, wide: false);
@@ -95,14 +96,19 @@ internal sealed class X64Emitter
     /// <summary>test r32, r32</summary>
     internal void Test32(X64Register r) => RegReg(0x85, reg: r, rm: r, wide: false);
 
+    /// <summary>cmp r64, r64</summary>
+    internal void Compare(X64Register left, X64Register right) => RegReg(0x39, reg: right, rm: left, wide: true);
+
     /// <summary>cmp r32, r32</summary>
     internal void Compare32(X64Register left, X64Register right) => RegReg(0x39, reg: right, rm: left, wide: false);
 
     /// <summary>cmp r64, [base + displacement]</summary>
-    internal void CompareMemory(X64Register left, X64Register from, int displacement) => RegMemory([0x3b], left, from, displacement, wide: true);
+    internal void CompareMemory(X64Register left, X64Register from, int displacement) =>
+        RegMemory([0x3b], left, from, displacement, wide: true);
 
     /// <summary>cmp r32, [base + displacement]</summary>
-    internal void CompareMemory32(X64Register left, X64Register from, int displacement) => RegMemory([0x3b], left, from, displacement, wide: false);
+    internal void CompareMemory32(X64Register left, X64Register from, int displacement) =>
+        RegMemory([0x3b], left, from, displacement, wide: false);
 
     /// <summary>cmp r64, imm32, sign-extended</summary>
     internal void CompareImmediate(X64Register left, int value) => Immediate32(left, 7, value, wide: true);

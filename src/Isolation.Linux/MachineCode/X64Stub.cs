@@ -12,17 +12,17 @@ internal static class X64Stub
     private const int SigBlockSetMask = 2; // SIG_SETMASK
     private const int SignalSetSize = 8;
 
-    internal static Stub Emit()
+    /// <param name="forImage">Without the progress: only a process that shares this memory leaves that for anybody, and every process of an
+    /// image would copy a page for it.</param>
+    internal static Stub Emit(bool forImage = false)
     {
         var e = new X64Emitter();
-        Label child = new(), init = new();
+        Label child = new();
         int launch = e.Offset;
         EmitLaunch(e, child);
         e.Place(child);
         int entry = e.Offset;
-        EmitInterpreter(e, init);
-        e.Place(init);
-        EmitInit(e);
+        EmitInterpreter(e, forImage);
         return new Stub(e.ToArray(), launch, entry);
     }
 
@@ -59,13 +59,16 @@ internal static class X64Stub
         e.Ret();
     }
 
-    private static void EmitInterpreter(X64Emitter e, Label init)
+    private static void EmitInterpreter(X64Emitter e, bool forImage)
     {
-        Label step = new(), zero = new(), advance = new(), next = new(), failed = new(), tolerated = new(), unexpected = new(), report = new();
+        Label step = new(), zero = new(), advance = new(), next = new(), failed = new(), tolerated = new(),
+            unexpected = new(), report = new();
+        Label compare = new(), number = new(), other = new();
         e.Load(Rbx, R12, FirstStep);
 
         e.Place(step);
-        e.Store(R12, Progress, Rbx);
+        if (!forImage)
+            e.Store(R12, Progress, Rbx);
         e.Load32(R14, Rbx, StepFlags);
         ReadOnlySpan<X64Register> arguments = [Rdi, Rsi, Rdx, R10, R8, R9];
         for (int i = 0; i < arguments.Length; i++)
@@ -91,12 +94,14 @@ internal static class X64Stub
         e.Place(noSlot);
         e.CompareImmediate(Rax, -4095);
         e.Jump(X64Condition.AboveOrEqual, failed);
+        e.BitTest(R14, EqualSkipsBit);
+        e.Jump(X64Condition.Below, compare);
+        e.BitTest(R14, ReadsNumberBit);
+        e.Jump(X64Condition.Below, number);
         e.Test(Rax);
         e.Jump(X64Condition.Equal, zero);
         e.BitTest(R14, NonzeroFailsBit);
         e.Jump(X64Condition.Below, unexpected);
-        e.BitTest(R14, NonzeroBecomesInitBit);
-        e.Jump(X64Condition.Below, init);
 
         e.Place(advance);
         e.LoadSigned8(Rax, Rbx, StepSkipOnSuccess);
@@ -116,8 +121,45 @@ internal static class X64Stub
         e.Clear(Rax);
         e.Jump(next);
 
+        e.Place(compare); // the call leaves its arguments' registers as they are
+        e.Compare(Rsi, Rdx);
+        e.Jump(X64Condition.Equal, advance);
+        e.Place(other);
+        e.Clear(Rax);
+        e.Jump(next);
+
+        e.Place(number);
+        e.Test(Rax);
+        e.Jump(X64Condition.Equal, advance);
+        e.LoadUnsigned8(Rcx, Rsi, 0);
+        e.AddImmediate32(Rcx, -'0');
+        e.CompareImmediate(Rcx, 10);
+        e.Jump(X64Condition.AboveOrEqual, other);
+        e.Load(Rax, R10, 0);
+        e.Move(Rdx, Rax);
+        e.ShiftLeft(Rax, 3);
+        e.Add(Rax, Rdx);
+        e.Add(Rax, Rdx);
+        e.Add(Rax, Rcx);
+        e.Store(R10, 0, Rax);
+        e.Jump(step);
+
         e.Place(failed);
         e.Negate32(Rax);
+        Label final = new();
+        e.BitTest(R14, RepeatsBit);
+        e.Jump(X64Condition.AboveOrEqual, final);
+        e.MoveImmediate(Rcx, (int)Errno.EAGAIN);
+        e.Compare32(Rax, Rcx);
+        e.Jump(X64Condition.NotEqual, final);
+        e.Load32(Rcx, R12, Repeated);
+        e.AddImmediate32(Rcx, 1);
+        e.Store32(R12, Repeated, Rcx);
+        e.BitTest(Rcx, LastRepeatBit);
+        e.Jump(X64Condition.AboveOrEqual, step);
+        e.Place(final);
+        e.BitTest(R14, ToleratesAllBit);
+        e.Jump(X64Condition.Below, tolerated);
         foreach (int errno in (ReadOnlySpan<int>)[StepErrno1, StepErrno2, Errno3Byte])
         {
             e.LoadUnsigned8(Rcx, Rbx, errno);
@@ -153,62 +195,6 @@ internal static class X64Stub
         e.Syscall();
         e.Place(die);
         e.MoveImmediate(Rdi, 127);
-        e.MoveImmediate(Rax, Number(Syscall.exit_group));
-        e.Syscall();
-        e.Ud2();
-    }
-
-    // PID 1 of a container: eax is the main process. Closes everything, reaps orphans, forwards signals, ends as the main
-    // process ends. All signals are blocked, so sigtimedwait gets even those that would be ignored for an init.
-    private static void EmitInit(X64Emitter e)
-    {
-        Label loop = new(), reap = new(), killed = new(), exit = new();
-        e.Store32(R12, ChildId, Rax);
-        e.Clear(Rdi);
-        e.MoveImmediate(Rsi, -1);
-        e.Clear(Rdx);
-        e.MoveImmediate(Rax, Number(Syscall.close_range));
-        e.Syscall();
-
-        e.Place(loop);
-        e.Lea(Rdi, R12, FullMask);
-        e.Clear(Rsi);
-        e.Clear(Rdx);
-        e.MoveImmediate(R10, SignalSetSize);
-        e.MoveImmediate(Rax, Number(Syscall.rt_sigtimedwait));
-        e.Syscall();
-        e.CompareImmediate(Rax, 17); // SIGCHLD
-        e.Jump(X64Condition.Equal, reap);
-        e.Test(Rax);
-        e.Jump(X64Condition.LessOrEqual, loop);
-        e.Move(Rsi, Rax);
-        e.Load32(Rdi, R12, ChildId);
-        e.MoveImmediate(Rax, Number(Syscall.kill));
-        e.Syscall();
-        e.Jump(loop);
-
-        e.Place(reap);
-        e.MoveImmediate(Rdi, -1);
-        e.Lea(Rsi, R12, Scratch);
-        e.MoveImmediate(Rdx, 0x40000001); // __WALL | WNOHANG
-        e.Clear(R10);
-        e.MoveImmediate(Rax, Number(Syscall.wait4));
-        e.Syscall();
-        e.Test(Rax);
-        e.Jump(X64Condition.LessOrEqual, loop);
-        e.CompareMemory32(Rax, R12, ChildId);
-        e.Jump(X64Condition.NotEqual, reap);
-
-        e.Load32(Rdi, R12, Scratch);
-        e.Move32(Rcx, Rdi);
-        e.AndImmediate32(Rcx, 0x7f);
-        e.Jump(X64Condition.NotEqual, killed);
-        e.ShiftRight32(Rdi, 8); // exited: its code
-        e.Jump(exit);
-        e.Place(killed);
-        e.Move32(Rdi, Rcx); // killed: 128 + signal
-        e.AddImmediate32(Rdi, 128);
-        e.Place(exit);
         e.MoveImmediate(Rax, Number(Syscall.exit_group));
         e.Syscall();
         e.Ud2();

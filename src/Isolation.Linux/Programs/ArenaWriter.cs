@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Isolation.Linux.Programs;
 
@@ -8,6 +9,7 @@ internal sealed class ArenaWriter(int start)
     private readonly List<byte> _bytes = [];
     private readonly Dictionary<string, int> _strings = [];
     private readonly Dictionary<DataArgument, int> _data = new(ReferenceEqualityComparer.Instance);
+    private readonly List<(int At, Slot Slot)> _slotPointers = [];
 
     internal List<int> Relocations { get; } = [];
 
@@ -31,6 +33,16 @@ internal sealed class ArenaWriter(int start)
         if (!Slots.TryGetValue(slot, out int offset))
             Slots[slot] = offset = Append([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         return offset;
+    }
+
+    /// <summary>Fills in the pointers to slots, once every slot has its place.</summary>
+    internal void PointToSlots()
+    {
+        foreach ((int at, Slot slot) in _slotPointers)
+        {
+            int target = SlotOffset(slot); // may add a cell
+            BinaryPrimitives.WriteUInt64LittleEndian(CollectionsMarshal.AsSpan(_bytes)[(at - start)..], (ulong)target);
+        }
     }
 
     /// <summary>Places data that holds slots ahead of the first step that names one of them.</summary>
@@ -61,7 +73,7 @@ internal sealed class ArenaWriter(int start)
         if (plain && _strings.TryGetValue(key, out known))
             return known;
         byte[] content = [.. data.Content];
-        foreach ((int at, StepArgument pointee) in data.Pointers)
+        foreach ((int at, StepArgument pointee) in data.Pointers.Where(p => p.Pointee is not SlotAddressArgument))
             BinaryPrimitives.WriteUInt64LittleEndian(content.AsSpan(at), Target(pointee));
         int offset = Append(content);
         Relocations.AddRange(data.Pointers.Where(p => p.Pointee is not WordArgument).Select(p => offset + p.Offset));
@@ -69,6 +81,12 @@ internal sealed class ArenaWriter(int start)
         {
             if (!Slots.TryAdd(slot, offset + at))
                 throw new ArgumentException($"Slot {slot} lies in two places.");
+        }
+
+        foreach ((int at, StepArgument pointee) in data.Pointers)
+        {
+            if (pointee is SlotAddressArgument slot)
+                _slotPointers.Add((offset + at, slot.Slot));
         }
 
         _data[data] = offset;

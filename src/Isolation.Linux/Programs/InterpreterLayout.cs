@@ -15,9 +15,9 @@ internal static class InterpreterLayout
     internal const int SavedMask = 80;        // the caller's signal mask
     internal const int FullMask = 88;         // all ones
     internal const int Progress = 96;         // address of the step being run
-    internal const int ChildId = 104;         // i32: CLONE_PARENT_SETTID; in an init, the main process's id
+    internal const int ChildId = 104;         // i32: CLONE_PARENT_SETTID
     internal const int PidDescriptor = 112;   // i32: CLONE_PIDFD
-    internal const int Scratch = 120;         // i32: wait status, in an init
+    internal const int Repeated = 124;        // i32: how often calls have been repeated
     internal const int ContextSize = 128;
 
     internal const int CloneArgs = ContextSize;
@@ -38,9 +38,17 @@ internal static class InterpreterLayout
     internal const int ZeroFailsBit = 8;
     internal const int NonzeroFailsBit = 9;
     internal const int ZeroContinuesBit = 10;
-    internal const int NonzeroBecomesInitBit = 12;
+    internal const int RepeatsBit = 11;
+    internal const int ReadsNumberBit = 13;
+    internal const int EqualSkipsBit = 14;
+    internal const int ToleratesAllBit = 15;
     internal const int Errno3Byte = StepFlags + 3; // u8, 0 = none: the flag word's top byte
 
-    /// <summary>A number that no kernel has: a step with it fails with ENOSYS, under a filter too that answers so for newer calls. For fault injection.</summary>
+    /// <summary>This bit of <see cref="Repeated"/> ends all repeating: some milliseconds at most, however long somebody goes on to
+    /// disturb.</summary>
+    internal const int LastRepeatBit = 13;
+
+    /// <summary>A number that no kernel has: a step with it fails with ENOSYS, under a filter too that answers so for newer calls.
+    /// For fault injection.</summary>
     internal const uint NoSuchSyscall = 0xfff0;
 }

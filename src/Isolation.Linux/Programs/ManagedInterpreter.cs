@@ -24,7 +24,8 @@ internal static unsafe class ManagedInterpreter
         foreach (PlanStep step in plan)
         {
             if (index < step.Calls.Length)
-                throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, failure.Errno, hint: step.Hint?.Invoke(failure.Errno));
+                throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, failure.Errno,
+                    hint: step.HintFor(step.Calls[index], failure.Errno));
             index -= step.Calls.Length;
         }
     }
@@ -61,11 +62,15 @@ internal static unsafe class ManagedInterpreter
     internal static StepFailure? Run(ProgramMemory memory, int first, int end)
     {
         byte* context = (byte*)memory.Address;
+        uint repeated = 0;
         for (int i = first; i < end;)
         {
             byte* step = context + SyscallProgram.StepOffset(i);
             uint flags = *(uint*)(step + InterpreterLayout.StepFlags);
             SyscallResult result = Call(step, flags);
+            if (result.Errno == Errno.EAGAIN && Has(flags, InterpreterLayout.RepeatsBit)
+                && !Has(++repeated, InterpreterLayout.LastRepeatBit))
+                continue;
             uint slot = *(uint*)(step + InterpreterLayout.StepResult);
             if (slot != 0)
                 *(long*)(context + slot) = result.Value;
@@ -74,6 +79,22 @@ internal static unsafe class ManagedInterpreter
                 if (!Tolerates(step, flags, result.Errno))
                     return new StepFailure(i, result.Errno);
                 i += 1 + (sbyte)step[InterpreterLayout.StepSkipOnTolerated];
+                continue;
+            }
+
+            if (Has(flags, InterpreterLayout.EqualSkipsBit))
+            {
+                i += Argument(step, flags, 1) == Argument(step, flags, 2) ? 1 + (sbyte)step[InterpreterLayout.StepSkipOnSuccess] : 1;
+                continue;
+            }
+
+            if (Has(flags, InterpreterLayout.ReadsNumberBit) && result.Value != 0)
+            {
+                byte character = *(byte*)Argument(step, flags, 1);
+                if (char.IsAsciiDigit((char)character))
+                    *(ulong*)Argument(step, flags, 3) = (*(ulong*)Argument(step, flags, 3) * 10) + (ulong)(character - '0');
+                else
+                    i++;
                 continue;
             }
 
@@ -90,10 +111,7 @@ internal static unsafe class ManagedInterpreter
     {
         Span<nuint> words = stackalloc nuint[6];
         for (int a = 0; a < 6; a++)
-        {
-            nuint word = *(nuint*)(step + InterpreterLayout.StepArguments + (a * 8));
-            words[a] = Has(flags, a) ? *(nuint*)word : word;
-        }
+            words[a] = Argument(step, flags, a);
 
         uint number = *(uint*)step;
         SyscallResult result;
@@ -101,13 +119,21 @@ internal static unsafe class ManagedInterpreter
         {
             result = RawSyscall.InvokeNumber((nint)number, words[0], words[1], words[2], words[3], words[4], words[5]);
         }
-        // The runtime stops threads by signals; a limit of memory, for one, is not written to the end then. A descriptor is closed all the same.
+        // The runtime stops threads by signals; a limit of memory, for one, is not written to the end
+        // then. A descriptor is closed all the same.
         while (result.Errno == Errno.EINTR && number != s_close);
         return result;
     }
 
-    private static bool Tolerates(byte* step, uint flags, Errno errno) =>
-        errno == (Errno)step[InterpreterLayout.StepErrno1] || errno == (Errno)step[InterpreterLayout.StepErrno2] || errno == (Errno)(flags >> 24);
+    private static nuint Argument(byte* step, uint flags, int index)
+    {
+        nuint word = *(nuint*)(step + InterpreterLayout.StepArguments + (index * 8));
+        return Has(flags, index) ? *(nuint*)word : word;
+    }
+
+    private static bool Tolerates(byte* step, uint flags, Errno errno) => Has(flags, InterpreterLayout.ToleratesAllBit) ||
+        errno == (Errno)step[InterpreterLayout.StepErrno1] || errno == (Errno)step[InterpreterLayout.StepErrno2]
+        || errno == (Errno)(flags >> 24);
 
     private static bool Has(uint flags, int bit) => (flags >> bit & 1) != 0;
 }

@@ -11,5 +11,8 @@ internal sealed record PlanStep(string Action, string Subject, ImmutableArray<Sy
     /// <summary>What to add to an error of this step, given the errno; null adds nothing.</summary>
     internal Func<Errno, string?>? Hint { get; init; }
 
+    /// <summary>What to add to an error of one of the calls.</summary>
+    internal string? HintFor(SyscallStep call, Errno errno) => (call.Hint ?? Hint)?.Invoke(errno);
+
     public override string ToString() => Subject.Length == 0 ? Action : $"{Action} {Subject}";
 }

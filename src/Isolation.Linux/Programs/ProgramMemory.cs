@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Linux.Programs;
 
@@ -16,7 +18,8 @@ internal sealed unsafe class ProgramMemory : IDisposable
 
     internal long BaseAddress => (long)_base;
 
-    /// <summary>Copies a program in and adds the address to every relocated word. One that is loaded already only gets its slots back.</summary>
+    /// <summary>Copies a program in and adds the address to every relocated word.
+    /// One that is loaded already only gets its slots back.</summary>
     internal void Load(SyscallProgram program)
     {
         byte[] image = program.Image;
@@ -41,12 +44,26 @@ internal sealed unsafe class ProgramMemory : IDisposable
         _broken = false;
     }
 
+    /// <summary>Loads a program all of whose steps a child runs in this memory: clone(2), which stores its pidfd here. The calling thread
+    /// goes on when the child has executed a program or ended.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="flags">Further flags of clone(2): namespaces, <c>CLONE_FILES</c>.</param>
+    internal void LoadChild(SyscallProgram program, ulong flags = 0)
+    {
+        Load(program);
+        SelectSteps(0, program.Steps.Length);
+        Int64(InterpreterLayout.CloneNumber) = SyscallNumber.Native(Syscall.clone);
+        Int64(InterpreterLayout.CloneArguments) = (long)(flags | Sched.CLONE_VM | Sched.CLONE_VFORK | Sched.CLONE_PIDFD);
+        Int64(InterpreterLayout.CloneArguments + 16) = BaseAddress + InterpreterLayout.PidDescriptor;
+    }
+
     /// <summary>Selects the steps to run: from the first, up to but without the end.</summary>
     internal void SelectSteps(int first, int end)
     {
         *(byte**)(_base + InterpreterLayout.FirstStep) = _base + SyscallProgram.StepOffset(first);
         *(byte**)(_base + InterpreterLayout.EndOfSteps) = _base + SyscallProgram.StepOffset(end);
         Int32(InterpreterLayout.FailedStep) = -1;
+        Int32(InterpreterLayout.Repeated) = 0;
         Int64(InterpreterLayout.Progress) = 0;
     }
 

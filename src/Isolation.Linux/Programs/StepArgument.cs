@@ -52,9 +52,11 @@ internal abstract record StepArgument(string Text)
     /// <summary>The address of a slot, for calls that fill in or read memory.</summary>
     internal static StepArgument AddressOf(Slot slot) => new SlotAddressArgument(slot);
 
-    /// <summary>Room for two descriptors, which pipe2 and socketpair fill in: -1 until then, so that a launch that fails before closes nothing.</summary>
+    /// <summary>Room for two descriptors, which pipe2 and socketpair fill in:
+    /// -1 until then, so that a launch that fails before closes nothing.</summary>
     internal static StepArgument DescriptorPair(Slot first, Slot second) =>
-        new DataArgument($"[{first}, {second}]", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]) { Slots = [(0, first), (4, second)] };
+        new DataArgument($"[{first}, {second}]", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0])
+        { Slots = [(0, first), (4, second)] };
 
     /// <summary>Little-endian 64-bit words, as most extensible structs of the kernel are.</summary>
     internal static StepArgument Words(string text, params ReadOnlySpan<ulong> words)

@@ -28,6 +28,7 @@ internal sealed class SyscallProgramWriter(Architecture architecture)
         var words = new byte[_steps.Count * InterpreterLayout.StepSize];
         for (int i = 0; i < _steps.Count; i++)
             WriteStep(words.AsSpan(i * InterpreterLayout.StepSize, InterpreterLayout.StepSize), _steps[i], i, arena);
+        arena.PointToSlots();
         byte[] image = new byte[arena.End];
         words.CopyTo(image, InterpreterLayout.Steps);
         arena.CopyTo(image);
@@ -44,9 +45,13 @@ internal sealed class SyscallProgramWriter(Architecture architecture)
             StepRule.ZeroFails => 1u << InterpreterLayout.ZeroFailsBit,
             StepRule.NonzeroFails => 1u << InterpreterLayout.NonzeroFailsBit,
             StepRule.ZeroContinues => 1u << InterpreterLayout.ZeroContinuesBit,
-            StepRule.NonzeroBecomesInit => 1u << InterpreterLayout.NonzeroBecomesInitBit,
+            StepRule.Repeats => 1u << InterpreterLayout.RepeatsBit,
+            StepRule.ReadsNumber => 1u << InterpreterLayout.ReadsNumberBit,
+            StepRule.EqualSkips => 1u << InterpreterLayout.EqualSkipsBit,
             _ => 0,
         };
+        if (step.ToleratesAll)
+            flags |= 1u << InterpreterLayout.ToleratesAllBit;
         for (int i = 0; i < step.Arguments.Length; i++)
         {
             int at = InterpreterLayout.StepArguments + (i * 8);

@@ -4,7 +4,8 @@ using Isolation.Linux.Abi;
 namespace Isolation.Linux.Syscalls;
 
 /// <summary>bpf(2) for programs that are attached to control groups.</summary>
-/// <remarks>The attribute block is always as large as the largest kernel's and zeroed: some kernels wrote query results behind a shorter one.</remarks>
+/// <remarks>The attribute block is always as large as the largest kernel's and zeroed:
+/// some kernels wrote query results behind a shorter one.</remarks>
 internal static unsafe class BpfSyscalls
 {
     private const int AttributeSize = 256;
@@ -50,22 +51,24 @@ internal static unsafe class BpfSyscalls
     /// <summary>Attaches a program to a control group, in the place of another where one is given: no moment is without.</summary>
     internal static SyscallResult Attach(int cgroup, LinuxHandle program, uint attachType, LinuxHandle? replaced)
     {
+        using Borrow attached = new(program), other = new(replaced ?? program);
         byte* attribute = stackalloc byte[AttributeSize];
         new Span<byte>(attribute, AttributeSize).Clear();
         *(int*)attribute = cgroup;
-        *(int*)(attribute + 4) = program.Descriptor;
+        *(int*)(attribute + 4) = attached.Number;
         *(uint*)(attribute + 8) = attachType;
         *(uint*)(attribute + 12) = Bpf.BPF_F_ALLOW_MULTI | (replaced is null ? 0 : Bpf.BPF_F_REPLACE);
-        *(int*)(attribute + 16) = replaced?.Descriptor ?? 0;
+        *(int*)(attribute + 16) = replaced is null ? 0 : other.Number;
         return Call(Bpf.BPF_PROG_ATTACH, attribute);
     }
 
     internal static SyscallResult Detach(LinuxHandle cgroup, LinuxHandle program, uint attachType)
     {
+        using Borrow group = new(cgroup), detached = new(program);
         byte* attribute = stackalloc byte[AttributeSize];
         new Span<byte>(attribute, AttributeSize).Clear();
-        *(int*)attribute = cgroup.Descriptor;
-        *(int*)(attribute + 4) = program.Descriptor;
+        *(int*)attribute = group.Number;
+        *(int*)(attribute + 4) = detached.Number;
         *(uint*)(attribute + 8) = attachType;
         return Call(Bpf.BPF_PROG_DETACH, attribute);
     }
@@ -73,11 +76,12 @@ internal static unsafe class BpfSyscalls
     /// <summary>The ids of the programs attached to a control group itself.</summary>
     internal static SyscallResult Query(LinuxHandle cgroup, uint attachType, Span<uint> ids, out int count)
     {
+        using Borrow group = new(cgroup);
         byte* attribute = stackalloc byte[AttributeSize];
         new Span<byte>(attribute, AttributeSize).Clear();
         fixed (uint* found = ids)
         {
-            *(int*)attribute = cgroup.Descriptor;
+            *(int*)attribute = group.Number;
             *(uint*)(attribute + 4) = attachType;
             *(ulong*)(attribute + 16) = (ulong)found;
             *(uint*)(attribute + 24) = (uint)ids.Length;
@@ -95,5 +99,6 @@ internal static unsafe class BpfSyscalls
         return Call(Bpf.BPF_PROG_GET_FD_BY_ID, attribute);
     }
 
-    private static SyscallResult Call(uint command, byte* attribute) => RawSyscall.Invoke(Syscall.bpf, command, (nuint)attribute, AttributeSize);
+    private static SyscallResult Call(uint command, byte* attribute) =>
+        RawSyscall.Invoke(Syscall.bpf, command, (nuint)attribute, AttributeSize);
 }

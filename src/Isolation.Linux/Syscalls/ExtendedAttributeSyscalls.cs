@@ -9,6 +9,20 @@ internal static unsafe class ExtendedAttributeSyscalls
             return RawSyscall.Invoke(Syscall.getxattr, (nuint)file, (nuint)attribute, (nuint)buffer, (nuint)value.Length);
     }
 
+    /// <summary>Of an open file.</summary>
+    internal static SyscallResult Get(LinuxHandle file, string name, Span<byte> value)
+    {
+        fixed (byte* attribute = new CString(name).Bytes, buffer = value)
+            return RawSyscall.Invoke(Syscall.fgetxattr, file, (nuint)attribute, (nuint)buffer, (nuint)value.Length);
+    }
+
+    /// <summary>Of an open file.</summary>
+    internal static SyscallResult Set(LinuxHandle file, string name, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* attribute = new CString(name).Bytes, buffer = value)
+            return RawSyscall.Invoke(Syscall.fsetxattr, file, (nuint)attribute, (nuint)buffer, (nuint)value.Length, 0);
+    }
+
     internal static SyscallResult Set(string path, string name, ReadOnlySpan<byte> value)
     {
         fixed (byte* file = new CString(path).Bytes, attribute = new CString(name).Bytes, buffer = value)

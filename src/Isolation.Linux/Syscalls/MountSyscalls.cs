@@ -1,4 +1,6 @@
 using Isolation.Linux.Abi;
+using Isolation.Linux.Launching;
+using Isolation.Linux.Programs;
 
 namespace Isolation.Linux.Syscalls;
 
@@ -22,12 +24,15 @@ internal static unsafe class MountSyscalls
     {
         fixed (byte* name = new CString(path).Bytes, empty = new CString("").Bytes)
         {
-            SyscallResult tree = RawSyscall.Invoke(Syscall.open_tree, unchecked((nuint)Fcntl.AT_FDCWD), (nuint)name, MountAbi.OPEN_TREE_CLONE | MountAbi.OPEN_TREE_CLOEXEC);
+            SyscallResult tree = RawSyscall.Invoke(Syscall.open_tree, unchecked((nuint)Fcntl.AT_FDCWD), (nuint)name,
+                MountAbi.OPEN_TREE_CLONE | MountAbi.OPEN_TREE_CLOEXEC);
             if (tree.IsError)
                 return tree;
             ulong* attributes = stackalloc ulong[4];
-            (attributes[0], attributes[1], attributes[2], attributes[3]) = (MountAbi.MOUNT_ATTR_RDONLY | MountAbi.MOUNT_ATTR_NOSUID | MountAbi.MOUNT_ATTR_NODEV | MountAbi.MOUNT_ATTR_NOEXEC, 0, MountAbi.MS_PRIVATE, 0);
-            SyscallResult set = RawSyscall.Invoke(Syscall.mount_setattr, (nuint)tree.Value, (nuint)empty, Fcntl.AT_EMPTY_PATH, (nuint)attributes, MountAbi.MOUNT_ATTR_SIZE_VER0);
+            (attributes[0], attributes[1], attributes[2], attributes[3]) = (MountAbi.MOUNT_ATTR_RDONLY | MountAbi.MOUNT_ATTR_NOSUID
+                | MountAbi.MOUNT_ATTR_NODEV | MountAbi.MOUNT_ATTR_NOEXEC, 0, MountAbi.MS_PRIVATE, 0);
+            SyscallResult set = RawSyscall.Invoke(Syscall.mount_setattr, (nuint)tree.Value, (nuint)empty, Fcntl.AT_EMPTY_PATH,
+                (nuint)attributes, MountAbi.MOUNT_ATTR_SIZE_VER0);
             if (!set.IsError)
                 return tree;
             RawSyscall.Invoke(Syscall.close, (nuint)tree.Value);
@@ -35,21 +40,24 @@ internal static unsafe class MountSyscalls
         }
     }
 
-    /// <summary>Mounts a file system in another process's mount namespace, from a thread that ends with it. Paths are of that namespace's root.</summary>
+    /// <summary>Mounts a file system in another process's mount namespace, from a child that makes system calls alone.
+    /// Paths are of that namespace's root.</summary>
     internal static SyscallResult MountIn(PidHandle process, string type, string target, ulong flags, string data)
     {
-        using var thread = new LinuxThread("isolation mount");
-        return thread.Invoke(() =>
+        using Borrow file = new(process);
+        try
         {
-            // The root and working directories are shared among threads until then, and must not be to enter a mount namespace.
-            SyscallResult result = RawSyscall.Invoke(Syscall.unshare, (nuint)Sched.CLONE_FS);
-            if (!result.IsError)
-                result = RawSyscall.Invoke(Syscall.setns, RawSyscall.Word(process), (nuint)Sched.CLONE_NEWNS);
-            if (result.IsError)
-                return result;
-            fixed (byte* name = new CString(type).Bytes, path = new CString(target).Bytes, options = new CString(data).Bytes)
-                return RawSyscall.Invoke(Syscall.mount, (nuint)name, (nuint)path, (nuint)name, (nuint)flags, (nuint)options);
-        });
+            StepChild.Run(new PlanStep("mount", target,
+            [
+                new SyscallStep(Syscall.setns, file.Number, StepArgument.Flags(Sched.CLONE_NEWNS, "CLONE_NEWNS")),
+                new SyscallStep(Syscall.mount, type, target, type, flags, data),
+            ]));
+            return default;
+        }
+        catch (LinuxException e)
+        {
+            return new SyscallResult(-(long)e.Errno);
+        }
     }
 }
 

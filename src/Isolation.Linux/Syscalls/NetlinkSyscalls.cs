@@ -3,7 +3,8 @@ namespace Isolation.Linux.Syscalls;
 /// <summary>Netlink sockets: netlink(7). Their messages are datagrams.</summary>
 internal static unsafe class NetlinkSyscalls
 {
-    private const uint AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0x80000, MSG_DONTWAIT = 0x40, MSG_TRUNC = 0x20, SOL_NETLINK = 270, SOL_SOCKET = 1;
+    private const uint AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0x80000, MSG_DONTWAIT = 0x40, MSG_TRUNC = 0x20,
+        SOL_NETLINK = 270, SOL_SOCKET = 1;
     private const uint SO_SNDBUF = 7, SO_RCVBUF = 8, SO_RCVTIMEO = 20, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE = 33;
 
     internal static SyscallResult Socket(uint protocol) => RawSyscall.Invoke(Syscall.socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
@@ -14,10 +15,11 @@ internal static unsafe class NetlinkSyscalls
         // struct sockaddr_nl { u16 family; u16 pad; u32 pid; u32 groups; }
         uint* address = stackalloc uint[3];
         (address[0], address[1], address[2]) = (AF_NETLINK, 0, 0);
-        return RawSyscall.Invoke(Syscall.bind, RawSyscall.Word(socket), (nuint)address, 12);
+        return RawSyscall.Invoke(Syscall.bind, socket, (nuint)address, 12);
     }
 
-    internal static SyscallResult SetOption(LinuxHandle socket, uint option, uint value) => SetOption(socket, SOL_NETLINK, option, &value, 4);
+    internal static SyscallResult SetOption(LinuxHandle socket, uint option, uint value) =>
+        SetOption(socket, SOL_NETLINK, option, &value, 4);
 
     /// <summary>How long a read waits before it fails with EAGAIN.</summary>
     internal static SyscallResult SetReceiveTimeout(LinuxHandle socket, TimeSpan timeout)
@@ -32,6 +34,12 @@ internal static unsafe class NetlinkSyscalls
     {
         if (SetOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, &receive, 4).IsError)
             SetOption(socket, SOL_SOCKET, SO_RCVBUF, &receive, 4);
+        SetSendBuffer(socket, send);
+    }
+
+    /// <summary>Sets how much may be sent at once, beyond the host's limit where this process may.</summary>
+    internal static void SetSendBuffer(LinuxHandle socket, uint send)
+    {
         if (SetOption(socket, SOL_SOCKET, SO_SNDBUFFORCE, &send, 4).IsError)
             SetOption(socket, SOL_SOCKET, SO_SNDBUF, &send, 4);
     }
@@ -39,10 +47,11 @@ internal static unsafe class NetlinkSyscalls
     internal static SyscallResult Send(LinuxHandle socket, ReadOnlySpan<byte> message)
     {
         fixed (byte* pointer = message)
-            return RawSyscall.InvokeRestarting(Syscall.write, RawSyscall.Word(socket), (nuint)pointer, (nuint)message.Length);
+            return RawSyscall.InvokeRestarting(Syscall.write, socket, (nuint)pointer, (nuint)message.Length);
     }
 
-    /// <summary>Receives one datagram; the result is its true length, which may be more than the buffer's. The sender is a port number: 0 is the kernel's.</summary>
+    /// <summary>Receives one datagram; the result is its true length, which may be more than the buffer's.
+    /// The sender is a port number: 0 is the kernel's.</summary>
     internal static SyscallResult Receive(LinuxHandle socket, Span<byte> buffer, bool wait, out uint sender)
     {
         uint* address = stackalloc uint[3];
@@ -54,7 +63,8 @@ internal static unsafe class NetlinkSyscalls
         {
             do
             {
-                result = RawSyscall.Invoke(Syscall.recvfrom, RawSyscall.Word(socket), (nuint)pointer, (nuint)buffer.Length, flags, (nuint)address, (nuint)(&length));
+                result = RawSyscall.Invoke(Syscall.recvfrom, socket, (nuint)pointer, (nuint)buffer.Length, flags,
+                    (nuint)address, (nuint)(&length));
             }
             while (result.Errno == Errno.EINTR);
         }
@@ -64,5 +74,5 @@ internal static unsafe class NetlinkSyscalls
     }
 
     private static SyscallResult SetOption(LinuxHandle socket, uint level, uint option, void* value, uint length) =>
-        RawSyscall.Invoke(Syscall.setsockopt, RawSyscall.Word(socket), level, option, (nuint)value, length);
+        RawSyscall.Invoke(Syscall.setsockopt, socket, level, option, (nuint)value, length);
 }

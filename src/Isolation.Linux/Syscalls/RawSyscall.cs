@@ -26,7 +26,22 @@ internal static unsafe partial class RawSyscall
         return result;
     }
 
-    internal static nuint Word(LinuxHandle? handle) => handle is null ? unchecked((nuint)(nint)(-1)) : (nuint)(nint)handle.Descriptor;
+    /// <summary>A call whose first argument is a descriptor, which stays open until the call has returned.</summary>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    internal static SyscallResult Invoke(Syscall call, SafeHandle file, nuint a1 = 0, nuint a2 = 0, nuint a3 = 0,
+        nuint a4 = 0, nuint a5 = 0)
+    {
+        using Borrow lent = new(file);
+        return Invoke(call, lent.Word, a1, a2, a3, a4, a5);
+    }
+
+    /// <summary>The same, repeated where a signal interrupted it.</summary>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    internal static SyscallResult InvokeRestarting(Syscall call, SafeHandle file, nuint a1 = 0, nuint a2 = 0, nuint a3 = 0, nuint a4 = 0)
+    {
+        using Borrow lent = new(file);
+        return InvokeRestarting(call, lent.Word, a1, a2, a3, a4);
+    }
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint syscall(nint number, nuint a0, nuint a1, nuint a2, nuint a3, nuint a4, nuint a5);

@@ -8,13 +8,13 @@ internal static unsafe class SeccompSyscalls
     /// <summary>Room for <c>struct seccomp_notif</c>, 80 bytes, which later kernels may extend.</summary>
     internal const int NotificationSize = 256;
 
-    /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended meanwhile.
-    /// <c>EINTR</c>: this thread got a signal; to wait again could be to wait for a caller that has ended.</summary>
+    /// <summary>Receives a call into a buffer of <see cref="NotificationSize"/>. <c>ENOENT</c>: the caller was interrupted or has ended
+    /// meanwhile. <c>EINTR</c>: this thread got a signal; to wait again could be to wait for a caller that has ended.</summary>
     internal static SyscallResult Receive(LinuxHandle listener, Span<byte> notification)
     {
         notification.Clear(); // the kernel insists
         fixed (byte* pointer = notification)
-            return RawSyscall.Invoke(Syscall.ioctl, RawSyscall.Word(listener), SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
+            return RawSyscall.Invoke(Syscall.ioctl, listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_RECV, (nuint)pointer);
     }
 
     /// <summary>Answers a call.</summary>
@@ -32,11 +32,13 @@ internal static unsafe class SeccompSyscalls
         !FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_ID_VALID, (nuint)(&id)).IsError;
 
     /// <summary>Puts a copy of a descriptor into the caller. The result is its number there.</summary>
-    internal static SyscallResult AddDescriptor(LinuxHandle listener, ulong id, int source, uint flags, uint target, uint descriptorFlags)
+    internal static SyscallResult AddDescriptor(LinuxHandle listener, ulong id, LinuxHandle descriptor, uint flags,
+        uint target, uint descriptorFlags)
     {
         // struct seccomp_notif_addfd { u64 id; u32 flags, srcfd, newfd, newfd_flags; }
+        using Borrow source = new(descriptor);
         ulong* request = stackalloc ulong[3];
-        (request[0], request[1], request[2]) = (id, flags | ((ulong)(uint)source << 32), target | ((ulong)descriptorFlags << 32));
+        (request[0], request[1], request[2]) = (id, flags | ((ulong)(uint)source.Number << 32), target | ((ulong)descriptorFlags << 32));
         return FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_ADDFD, (nuint)request);
     }
 
@@ -44,19 +46,21 @@ internal static unsafe class SeccompSyscalls
     internal static void WakeSynchronously(LinuxHandle listener) =>
         FileSyscalls.Ioctl(listener, SeccompAbi.SECCOMP_IOCTL_NOTIF_SET_FLAGS, SeccompAbi.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 
-    internal static SyscallResult ReadMemory(int processId, ulong address, Span<byte> buffer) => Transfer(Syscall.process_vm_readv, processId, address, buffer);
+    internal static SyscallResult ReadMemory(int processId, ulong address, Span<byte> buffer) =>
+        Transfer(Syscall.process_vm_readv, processId, address, buffer);
 
-    internal static SyscallResult WriteMemory(int processId, ulong address, ReadOnlySpan<byte> buffer) => Transfer(Syscall.process_vm_writev, processId, address, buffer);
+    internal static SyscallResult WriteMemory(int processId, ulong address, ReadOnlySpan<byte> buffer) =>
+        Transfer(Syscall.process_vm_writev, processId, address, buffer);
 
     /// <summary>Takes a copy of a descriptor of another process: pidfd_getfd(2), since Linux 5.6.</summary>
     internal static SyscallResult GetDescriptor(LinuxHandle process, int descriptor) =>
-        RawSyscall.Invoke(Syscall.pidfd_getfd, RawSyscall.Word(process), (nuint)descriptor, 0);
+        RawSyscall.Invoke(Syscall.pidfd_getfd, process, (nuint)descriptor, 0);
 
     /// <summary>Connects a socket to an address in the kernel's form.</summary>
     internal static SyscallResult Connect(LinuxHandle socket, ReadOnlySpan<byte> address)
     {
         fixed (byte* pointer = address)
-            return RawSyscall.InvokeRestarting(Syscall.connect, RawSyscall.Word(socket), (nuint)pointer, (nuint)address.Length);
+            return RawSyscall.InvokeRestarting(Syscall.connect, socket, (nuint)pointer, (nuint)address.Length);
     }
 
     private static SyscallResult Transfer(Syscall call, int processId, ulong address, ReadOnlySpan<byte> buffer)

@@ -3,19 +3,22 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Linux.Syscalls;
 
-/// <summary>Zeroed memory that this process shares with others by a descriptor: memfd_create(2), mmap(2). Lasts as long as this process.</summary>
+/// <summary>Zeroed memory that this process shares with others by a descriptor: memfd_create(2), mmap(2).
+/// Lasts as long as this process.</summary>
 internal sealed unsafe class SharedMemory
 {
     private readonly byte* _address;
 
     internal SharedMemory(string name, int size)
     {
-        SyscallResult created = MemoryFile.Create(name);
+        SyscallResult created = MemoryFile.Create(name, executable: false);
         created.ThrowIfError("create", "shared memory", "memfd_create(2)");
         Handle = new LinuxHandle((int)created.Value);
         Size = size;
-        RawSyscall.Invoke(Syscall.ftruncate, RawSyscall.Word(Handle), (nuint)size).ThrowIfError("size", "shared memory", "ftruncate(2)");
-        SyscallResult mapped = RawSyscall.Invoke(Syscall.mmap, 0, (nuint)size, Mman.PROT_READ | Mman.PROT_WRITE, Mman.MAP_SHARED, RawSyscall.Word(Handle), 0);
+        RawSyscall.Invoke(Syscall.ftruncate, Handle, (nuint)size).ThrowIfError("size", "shared memory", "ftruncate(2)");
+        using Borrow file = new(Handle);
+        SyscallResult mapped = RawSyscall.Invoke(Syscall.mmap, 0, (nuint)size, Mman.PROT_READ | Mman.PROT_WRITE,
+            Mman.MAP_SHARED, file.Word, 0);
         mapped.ThrowIfError("map", "shared memory", "mmap(2)");
         _address = (byte*)mapped.Value;
     }

@@ -1,11 +1,15 @@
+using System.Runtime.InteropServices;
+
 namespace Isolation.Linux.Syscalls;
 
 /// <summary>Descriptors that come over a socket: unix(7), <c>SCM_RIGHTS</c>.</summary>
 internal static unsafe class SocketSyscalls
 {
-    private const uint MSG_CMSG_CLOEXEC = 0x40000000;
+    private const uint MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, MSG_CTRUNC = 8;
 
-    /// <summary>Receives one message with one descriptor, close-on-exec.</summary>
+    /// <summary>Receives one message with one descriptor, close-on-exec. It must have arrived: others may hold the sending end too,
+    /// so no end of file would end a wait.</summary>
+    /// <returns>The descriptor; <c>EMFILE</c> where this process had no number left for it.</returns>
     internal static SyscallResult ReceiveDescriptor(LinuxHandle socket)
     {
         byte data;
@@ -14,13 +18,36 @@ internal static unsafe class SocketSyscalls
         (vector[0], vector[1]) = ((ulong)(&data), 1);
         ulong* header = stackalloc ulong[7];
         (header[0], header[1], header[2], header[3], header[4], header[5], header[6]) = (0, 0, (ulong)vector, 1, (ulong)control, 32, 0);
-        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.recvmsg, RawSyscall.Word(socket), (nuint)header, MSG_CMSG_CLOEXEC);
+        SyscallResult result = RawSyscall.InvokeRestarting(Syscall.recvmsg, socket, (nuint)header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (result.IsError)
             return result;
         // struct cmsghdr { u64 len; i32 level; i32 type; } then the descriptor
         return header[5] >= 20 && control[0] == 20 && control[1] == (1 | 1ul << 32)
             ? new SyscallResult((int)control[2])
-            : new SyscallResult(-(long)Errno.ENOMSG);
+            : new SyscallResult(-(long)((header[6] & MSG_CTRUNC) != 0 ? Errno.EMFILE : Errno.ENOMSG));
+    }
+
+    /// <summary>Receives one message of words with up to two descriptors, close-on-exec.</summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="words">Gets the words.</param>
+    /// <param name="descriptors">Gets the descriptors, and becomes as long as there are:
+    /// fewer than were sent where this process has no room for them.</param>
+    /// <returns>How many bytes the words have; <c>EAGAIN</c> where none has arrived.</returns>
+    internal static SyscallResult ReceiveDescriptors(LinuxHandle socket, Span<long> words, ref Span<int> descriptors)
+    {
+        ulong* control = stackalloc ulong[4];
+        ulong* vector = stackalloc ulong[2];
+        ulong* header = stackalloc ulong[7];
+        fixed (long* data = words)
+        {
+            (vector[0], vector[1]) = ((ulong)data, (ulong)words.Length * 8);
+            (header[0], header[1], header[2], header[3], header[4], header[5], header[6]) = (0, 0, (ulong)vector, 1, (ulong)control, 32, 0);
+            SyscallResult result = RawSyscall.InvokeRestarting(Syscall.recvmsg, socket, (nuint)header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+            bool present = !result.IsError && header[5] >= 20 && control[1] == (1 | 1ul << 32);
+            descriptors = descriptors[..(present ? ((int)control[0] - 16) / 4 : 0)];
+            new ReadOnlySpan<int>(control + 2, descriptors.Length).CopyTo(descriptors);
+            return result;
+        }
     }
 }
 
@@ -30,11 +57,11 @@ internal static unsafe class TerminalSyscalls
     private const uint TIOCSWINSZ = 0x5414, TIOCGWINSZ = 0x5413, TCGETS = 0x5401, TCSETS = 0x5402;
     private const int TermiosSize = 64;
 
-    internal static SyscallResult SetWindowSize(int descriptor, ushort rows, ushort columns)
+    internal static SyscallResult SetWindowSize(SafeHandle terminal, ushort rows, ushort columns)
     {
         ushort* size = stackalloc ushort[4];
         (size[0], size[1], size[2], size[3]) = (rows, columns, 0, 0);
-        return RawSyscall.Invoke(Syscall.ioctl, (nuint)descriptor, TIOCSWINSZ, (nuint)size);
+        return RawSyscall.Invoke(Syscall.ioctl, terminal, TIOCSWINSZ, (nuint)size);
     }
 
     internal static SyscallResult GetWindowSize(int descriptor, out ushort rows, out ushort columns)

@@ -17,8 +17,12 @@ internal sealed unsafe class SdBusConnection : IDisposable
             throw new KernelFeatureException("systemd's bus", "libsystemd.so.0 is not installed", "Install the package libsystemd0.");
         nint bus;
         int result = user ? SdBus.OpenUser(&bus) : SdBus.OpenSystem(&bus);
-        return result >= 0 ? new SdBusConnection(bus, timeout) : throw new LinuxException("connect to", user ? "the user's bus" : "the system's bus", user ? "sd_bus_open_user(3)" : "sd_bus_open_system(3)", (Errno)(-result),
-            hint: user ? "It needs XDG_RUNTIME_DIR or DBUS_SESSION_BUS_ADDRESS in the environment, and a user instance of systemd: loginctl enable-linger USER." : "systemd and dbus must be running.");
+        return result >= 0 ? new SdBusConnection(bus, timeout) : throw new LinuxException("connect to",
+            user ? "the user's bus" : "the system's bus", user ? "sd_bus_open_user(3)" : "sd_bus_open_system(3)", (Errno)(-result),
+            hint: user
+                ? "It needs XDG_RUNTIME_DIR or DBUS_SESSION_BUS_ADDRESS in the environment, and a user instance of "
+                    + "systemd: loginctl enable-linger USER."
+                : "systemd and dbus must be running.");
     }
 
     /// <summary>Makes a call of systemd's manager and hands its reply to a reader.</summary>
@@ -44,7 +48,9 @@ internal sealed unsafe class SdBusConnection : IDisposable
     internal static void Check(int result, string member, string subject, string? said)
     {
         if (result < 0)
-            throw new LinuxException("manage", subject, $"systemd's {member}", (Errno)(-result), hint: said is null ? ((Errno)(-result) == Errno.ETIMEDOUT ? "systemd did not answer in time." : null) : $"systemd says: {said}");
+            throw new LinuxException("manage", subject, $"systemd's {member}", (Errno)(-result), hint: said is null
+                ? ((Errno)(-result) == Errno.ETIMEDOUT ? "systemd did not answer in time." : null)
+                : $"systemd says: {said}");
     }
 
     public void Dispose()
@@ -86,6 +92,14 @@ internal readonly struct SdBusReader(nint message, string member, string subject
     {
         SdBusConnection.Check(SdBus.ReadString(message, type, out string text), member, subject, null);
         return text;
+    }
+
+    /// <summary>Enters a variant with a boolean.</summary>
+    internal bool BoolVariant()
+    {
+        SdBusConnection.Check(SdBus.EnterContainer(message, 'v', "b"), member, subject, null);
+        SdBusConnection.Check(SdBus.ReadBool(message, out bool value), member, subject, null);
+        return value;
     }
 
     /// <summary>Enters a variant with a string.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Isolation.Linux;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
@@ -16,7 +17,8 @@ internal static class DevSteps
 
     private static readonly (string Target, string Name)[] s_links =
     [
-        ("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"), ("/proc/self/fd/2", "stderr"), ("pts/ptmx", "ptmx"),
+        ("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"), ("pts/ptmx", "ptmx"),
     ];
 
     internal static PlanStep Lower(DevMount mount, MountContext context)
@@ -30,14 +32,22 @@ internal static class DevSteps
             MountCalls.Attach(dev, target),
             .. s_nodes.SelectMany(n => context.CanMakeNodes ? MakeNode(dev, n) : BindNode(dev, n.Name)),
             .. s_links.Select(l => new SyscallStep(Syscall.symlinkat, l.Target, dev, l.Name)),
-            .. mount.HasPts ? Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec, context.Labelled(DevptsOptions(context)))) : [],
-            .. mount.HasShm ? Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
-                context.Labelled(("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture))))) : [],
+            .. mount.HasPts
+                ? Below(dev, "pts", MountCalls.NewFileSystem("devpts", new("pts"), MountFlags.NoSuid | MountFlags.NoExec,
+                    context.Labelled(DevptsOptions(context))))
+                : [],
+            .. mount.HasShm
+                ? Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
+                    context.Labelled(("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture))))) : [],
             .. mount.HasMqueue && context.HasOwnIpc
-                ? Below(dev, "mqueue", MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],
+                ? Below(dev, "mqueue",
+                    MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],
         ])
         {
-            Hint = errno => InRoot.Hint(errno, mount.Destination),
+            Hint = errno => errno == Errno.ENOENT && !context.CanMakeNodes
+                ? $"In a user namespace no node can be made, and this /dev lacks one of {string.Join(", ", s_nodes.Select(n => n.Name))}: "
+                    + "give the outer container a /dev with all of them."
+                : InRoot.Hint(errno, mount.Destination),
         };
     }
 

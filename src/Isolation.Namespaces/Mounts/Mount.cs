@@ -3,11 +3,16 @@ using System.Collections.Immutable;
 namespace Isolation.Namespaces;
 
 /// <summary>Something to mount inside a container's root: an immutable value.</summary>
-/// <param name="Destination">An absolute path inside the root. Links in it are followed, but never out of the root; missing directories are made.</param>
+/// <param name="Destination">An absolute path inside the root.
+/// Links in it are followed, but never out of the root; missing directories are made.</param>
 /// <param name="Flags">Attributes of the mount.</param>
 public abstract record Mount(string Destination, MountFlags Flags)
 {
     internal abstract string TypeName { get; }
+
+    /// <summary>Whether a link at the destination is itself covered, not what it leads to, which may be nothing:
+    /// for files that every container has.</summary>
+    internal bool CoversLink { get; init; }
 }
 
 /// <summary>A file or directory of the host, seen inside. Like <c>mount --rbind</c>.</summary>
@@ -43,6 +48,14 @@ public sealed record TmpfsMount(string Destination, MountFlags Flags = MountFlag
     /// <summary>The permissions of its root directory.</summary>
     public int Mode { get; init; } = 0b001_111_111_111; // 1777
 
+    /// <summary>The user, by its number inside the container, that owns its root directory; null for the container's root. The option
+    /// <c>uid</c> of tmpfs(5).</summary>
+    public uint? UserId { get; init; }
+
+    /// <summary>The group, by its number inside the container, that owns its root directory; null for the container's root. The option
+    /// <c>gid</c> of tmpfs(5).</summary>
+    public uint? GroupId { get; init; }
+
     internal override string TypeName => "tmpfs";
 }
 
@@ -56,13 +69,15 @@ public sealed record ProcMount(string Destination = "/proc") : Mount(Destination
 /// <summary>The devices and kernel settings of the container's network namespace. See sysfs(5).</summary>
 /// <param name="Destination">Where it appears inside the root; links are refused on the way.</param>
 /// <param name="Flags">Attributes of the mount; read-only by default.</param>
-public sealed record SysfsMount(string Destination = "/sys", MountFlags Flags = MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
+public sealed record SysfsMount(string Destination = "/sys",
+    MountFlags Flags = MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
     : Mount(Destination, Flags)
 {
     internal override string TypeName => "sysfs";
 }
 
-/// <summary>A /dev of its own in memory: null, zero, full, random, urandom, tty, with pts, shm and mqueue below it and the usual links.</summary>
+/// <summary>A /dev of its own in memory: null, zero, full, random, urandom, tty, with pts,
+/// shm and mqueue below it and the usual links.</summary>
 /// <param name="Destination">Where it appears inside the root; links are refused on the way.</param>
 public sealed record DevMount(string Destination = "/dev") : Mount(Destination, MountFlags.NoSuid)
 {
@@ -72,7 +87,8 @@ public sealed record DevMount(string Destination = "/dev") : Mount(Destination, 
     /// <summary>Whether it has pseudo-terminals in pts.</summary>
     public bool HasPts { get; init; } = true;
 
-    /// <summary>Whether it has shared memory in shm.</summary>
+    /// <summary>Whether it has shared memory in shm: its own, or that of whom it shares its IPC namespace with, the host or a
+    /// process.</summary>
     public bool HasShm { get; init; } = true;
 
     /// <summary>Whether it has message queues in mqueue.</summary>
@@ -83,7 +99,8 @@ public sealed record DevMount(string Destination = "/dev") : Mount(Destination, 
 
 /// <summary>POSIX message queues of the container's IPC namespace. See mq_overview(7).</summary>
 /// <param name="Destination">Where it appears inside the root.</param>
-public sealed record MqueueMount(string Destination = "/dev/mqueue") : Mount(Destination, MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
+public sealed record MqueueMount(string Destination = "/dev/mqueue")
+    : Mount(Destination, MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
 {
     internal override string TypeName => "mqueue";
 }
@@ -98,7 +115,8 @@ public sealed record DevptsMount(string Destination = "/dev/pts") : Mount(Destin
 /// <summary>The version 2 cgroup tree, from the container's cgroup namespace down. See cgroups(7).</summary>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes of the mount; read-only by default.</param>
-public sealed record Cgroup2Mount(string Destination = "/sys/fs/cgroup", MountFlags Flags = MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
+public sealed record Cgroup2Mount(string Destination = "/sys/fs/cgroup",
+    MountFlags Flags = MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
     : Mount(Destination, Flags)
 {
     internal override string TypeName => "cgroup2";
@@ -108,7 +126,8 @@ public sealed record Cgroup2Mount(string Destination = "/sys/fs/cgroup", MountFl
 /// <param name="LowerDirectories">Absolute paths on the host, the topmost first.</param>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes of the mount.</param>
-public sealed record OverlayMount(ImmutableArray<string> LowerDirectories, string Destination, MountFlags Flags = MountFlags.None) : Mount(Destination, Flags)
+public sealed record OverlayMount(ImmutableArray<string> LowerDirectories, string Destination, MountFlags Flags = MountFlags.None)
+    : Mount(Destination, Flags)
 {
     /// <summary>Where changes go: an absolute path on the host; null keeps them in memory and throws them away.</summary>
     public string? UpperDirectory { get; init; }
@@ -147,7 +166,8 @@ public sealed record FileMount(string Destination, ImmutableArray<byte> Content,
 /// <param name="Source">An absolute path on the host, of a device node.</param>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes of the mount; read-only lets the device be opened for reading only.</param>
-public sealed record DeviceMount(string Source, string Destination, MountFlags Flags = MountFlags.NoSuid | MountFlags.NoExec) : Mount(Destination, Flags)
+public sealed record DeviceMount(string Source, string Destination, MountFlags Flags = MountFlags.NoSuid | MountFlags.NoExec)
+    : Mount(Destination, Flags)
 {
     internal override string TypeName => "device";
 }

@@ -38,7 +38,8 @@ public enum MountPropagation
     /// <summary><c>MS_SLAVE</c>: what the host mounts below appears here; nothing goes back.</summary>
     Slave,
 
-    /// <summary><c>MS_SHARED</c>: both ways.</summary>
+    /// <summary><c>MS_SHARED</c>: both ways. What the container mounts below stays on the host when the container has ended. Needs a source
+    /// on a shared mount, and no user namespace of the container's own.</summary>
     Shared,
 
     /// <summary><c>MS_UNBINDABLE</c>: private, and it cannot be bind-mounted.</summary>

@@ -13,8 +13,10 @@ namespace Isolation.Namespaces;
 /// <param name="TerminalGroup">The group that owns pseudo-terminals; null where it is not mapped.</param>
 /// <param name="InUserNamespace">Whether the mount namespace belongs to a new user namespace.</param>
 /// <param name="HasOwnIpc">Whether message queues can be mounted: the IPC namespace belongs to the container's user namespace.</param>
-/// <param name="Staging">A tmpfs outside the new root, attached, for upper layers and files from memory; null where nothing needs it.</param>
-internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? TerminalGroup, bool InUserNamespace, bool HasOwnIpc, Slot? Staging)
+/// <param name="Staging">A tmpfs outside the new root, attached, for upper layers and files from
+/// memory; null where nothing needs it.</param>
+internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? TerminalGroup, bool InUserNamespace,
+    bool HasOwnIpc, Slot? Staging)
 {
     /// <summary>The mounted /dev, once there is one: the source of the null device for masks.</summary>
     internal Slot? Dev { get; set; }
@@ -31,11 +33,15 @@ internal sealed record MountContext(InRoot Paths, bool CanMakeNodes, uint? Termi
     /// <summary>The SELinux context of file systems that are made for the container; null lets the policy choose.</summary>
     internal string? Label { get; init; }
 
+    /// <summary>The running kernel.</summary>
+    internal KernelVersion Kernel { get; init; }
+
     /// <summary>Numbers the files and layers in the staging tmpfs.</summary>
     internal int StagingCount { get; set; }
 
     /// <summary>Options of a file system that takes a label, with the label.</summary>
-    internal (string Key, string? Value)[] Labelled(params ReadOnlySpan<(string, string?)> options) => Label is null ? [.. options] : [.. options, ("context", Label)];
+    internal (string Key, string? Value)[] Labelled(params ReadOnlySpan<(string, string?)> options) =>
+        Label is null ? [.. options] : [.. options, ("context", Label)];
 }
 
 /// <summary>Lowers mounts to steps.</summary>
@@ -57,21 +63,25 @@ internal static class MountSteps
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    /// <summary>Hides a path of the new root: a file behind the null device, a directory behind an empty read-only one. One that does not exist is left.</summary>
+    /// <summary>Hides a path of the new root: a file behind the null device, a directory behind an empty read-only one.
+    /// One that does not exist is left.</summary>
     internal static PlanStep Mask(string path, MountContext context)
     {
         Slot target = new("masked"), directory = new("directory"), device = new("null");
         // The null device of our own /dev tmpfs, which no image can have replaced; the host's where there is none.
         ImmutableArray<SyscallStep> coverFile =
         [
-            context.Dev is { } dev ? MountCalls.CloneTree(dev, "null", device, follow: false) : MountCalls.CloneTree(StepArgument.CurrentDirectory, "/dev/null", device, follow: false),
+            context.Dev is { } dev
+                ? MountCalls.CloneTree(dev, "null", device, follow: false)
+                : MountCalls.CloneTree(StepArgument.CurrentDirectory, "/dev/null", device, follow: false),
             MountCalls.Attach(device, target),
         ];
         ImmutableArray<SyscallStep> coverDirectory = CoverDirectory(target, context, over: coverFile.Length);
         return new PlanStep("mask", Quote(path),
         [
-            context.Paths.Open(path, target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = (sbyte)(1 + coverDirectory.Length + coverFile.Length) },
-            new SyscallStep(Syscall.openat, target, ".", StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC | Fcntl.O_DIRECTORY(context.Paths.Architecture), "O_PATH|O_DIRECTORY|O_CLOEXEC"))
+            context.Paths.Open(path,
+                target) with { Tolerated = [Errno.ENOENT], SkipOnTolerated = (sbyte)(1 + coverDirectory.Length + coverFile.Length) },
+            context.Paths.OpenAsDirectory(target) with
             {
                 Result = directory,
                 Tolerated = [Errno.ENOTDIR],
@@ -89,7 +99,8 @@ internal static class MountSteps
     private static ImmutableArray<SyscallStep> CoverDirectory(Slot target, MountContext context, int over)
     {
         Slot copy = new("empty-copy");
-        ImmutableArray<SyscallStep> make = MountCalls.NewFileSystem("tmpfs", context.Empty, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
+        ImmutableArray<SyscallStep> make = MountCalls.NewFileSystem("tmpfs", context.Empty,
+            MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
             ("size", "0"), ("nr_inodes", "1"), ("mode", "0555"));
         return
         [
@@ -127,12 +138,12 @@ internal static class MountSteps
         tree ??= new("bind");
         Slot target = new("target");
         ImmutableArray<SyscallStep> onDirectory = context.Paths.EnsureDirectory(bind.Destination, target);
-        ImmutableArray<SyscallStep> onFile = context.Paths.EnsureFile(bind.Destination, target);
+        ImmutableArray<SyscallStep> onFile = context.Paths.EnsureFile(bind.Destination, target, bind.CoversLink);
         Slot probe = new("source-directory");
         // Whether the source is a directory decides what is made at the destination.
         ImmutableArray<SyscallStep> place =
         [
-            new SyscallStep(Syscall.openat, tree, ".", StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC | Fcntl.O_DIRECTORY(context.Paths.Architecture), "O_PATH|O_DIRECTORY|O_CLOEXEC"))
+            context.Paths.OpenAsDirectory(tree) with
             {
                 Result = probe,
                 Tolerated = [Errno.ENOTDIR],
@@ -149,15 +160,17 @@ internal static class MountSteps
             MountCalls.Attach(tree, target),
         ])
         {
-            Hint = errno => BindHint(errno, bind.Source) ?? InRoot.Hint(errno, bind.Destination),
+            Hint = errno => InRoot.Hint(errno, bind.Destination),
         };
     }
 
     /// <summary>Copies the source's tree and sets the mount's attributes on the copy.</summary>
     internal static ImmutableArray<SyscallStep> OpenSource(BindMount bind, Slot tree, Slot? idMap) =>
     [
-        MountCalls.CloneTree(StepArgument.CurrentDirectory, bind.Source, tree, bind.Recursive),
-        MountCalls.SetAttributes(tree, "", bind.Flags, bind.Propagation, bind.Recursive, idMap),
+        MountCalls.CloneTree(StepArgument.CurrentDirectory, bind.Source, tree, bind.Recursive) with { Hint = errno => BindHint(errno,
+            bind.Source) },
+        MountCalls.SetAttributes(tree, "", bind.Flags, bind.Propagation, bind.Recursive, idMap) with { Hint = errno => BindHint(errno,
+            bind.Source) },
     ];
 
     internal static string? BindHint(Errno errno, string source) => errno switch
@@ -180,6 +193,10 @@ internal static class MountSteps
             options.Add(("size", Number(size)));
         if (mount.Inodes is { } inodes)
             options.Add(("nr_inodes", Number(inodes)));
+        if (mount.UserId is { } user)
+            options.Add(("uid", Number(user)));
+        if (mount.GroupId is { } group)
+            options.Add(("gid", Number(group)));
         return new PlanStep("mount tmpfs on", Quote(mount.Destination),
         [
             .. MountCalls.NewFileSystem("tmpfs", tmpfs, mount.Flags, context.Labelled([.. options])),
@@ -187,7 +204,8 @@ internal static class MountSteps
             MountCalls.Attach(tmpfs, target),
         ])
         {
-            Hint = errno => InRoot.Hint(errno, mount.Destination),
+            Hint = errno => errno == Errno.EINVAL && (mount.UserId ?? mount.GroupId) is not null
+                ? "Its owner must be an id that the container's user namespace maps." : InRoot.Hint(errno, mount.Destination),
         };
     }
 
@@ -203,12 +221,15 @@ internal static class MountSteps
         ])
         {
             Hint = errno => errno == Errno.EPERM
-                ? "A new proc needs a PID namespace of its own and, in a user namespace, a host proc with nothing mounted over its files, which an outer container often has."
+                ? "A new proc needs a PID namespace of its own and, in a user namespace, a host proc with nothing mounted over its files, "
+                    + "which an outer container often has: start that with --security-opt systempaths=unconfined (Docker), "
+                    + "unmask=ALL (Podman) or --privileged."
                 : InRoot.Hint(errno, mount.Destination),
         };
     }
 
-    private static PlanStep Pseudo(string type, Mount mount, MountContext context, ulong resolve, params ReadOnlySpan<(string Key, string? Value)> options)
+    private static PlanStep Pseudo(string type, Mount mount, MountContext context, ulong resolve,
+        params ReadOnlySpan<(string Key, string? Value)> options)
     {
         Slot file = new(type), target = new("target");
         return new PlanStep($"mount {type} on", Quote(mount.Destination),
@@ -219,7 +240,9 @@ internal static class MountSteps
         ])
         {
             Hint = errno => errno == Errno.EPERM
-                ? $"A new {type} needs the namespace that it shows to belong to the container's user namespace."
+                ? $"A new {type} needs the namespace that it shows to belong to the container's user namespace"
+                    + (type == "sysfs" ? " and, in a user namespace, a host /sys with nothing mounted over its files: start an outer "
+                        + "container that has it otherwise with --privileged." : ".")
                 : InRoot.Hint(errno, mount.Destination),
         };
     }
@@ -245,17 +268,19 @@ internal static class MountSteps
         Slot file = new("file"), tree = new("tree"), target = new("target");
         return new PlanStep("put file", Quote(mount.Destination),
         [
-            new SyscallStep(Syscall.openat, staging, name, StepArgument.Flags(Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_CREAT|O_EXCL|O_WRONLY|O_CLOEXEC"),
+            new SyscallStep(Syscall.openat, staging, name,
+                StepArgument.Flags(Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, "O_CREAT|O_EXCL|O_WRONLY|O_CLOEXEC"),
                 StepArgument.Flags((uint)mount.Mode, Octal(mount.Mode))) { Result = file },
-            new SyscallStep(Syscall.write, file, StepArgument.Bytes(mount.Content.AsSpan(), $"[{mount.Content.Length} bytes]"), mount.Content.Length),
+            new SyscallStep(Syscall.write, file, StepArgument.Bytes(mount.Content.AsSpan(), $"[{mount.Content.Length} bytes]"),
+                mount.Content.Length),
             new SyscallStep(Syscall.close, file),
             MountCalls.CloneTree(staging, name, tree, follow: false),
             MountCalls.SetAttributes(tree, "", mount.Flags),
-            .. context.Paths.EnsureFile(mount.Destination, target),
+            .. context.Paths.EnsureFile(mount.Destination, target, mount.CoversLink),
             MountCalls.Attach(tree, target),
         ])
         {
-            Hint = errno => InRoot.Hint(errno, mount.Destination),
+            Hint = errno => InRoot.FileHint(errno, mount.Destination),
         };
     }
 
@@ -264,13 +289,13 @@ internal static class MountSteps
         Slot tree = new("device"), target = new("target");
         return new PlanStep(action, Quote(mount.Destination),
         [
-            MountCalls.CloneTree(StepArgument.CurrentDirectory, source, tree),
+            MountCalls.CloneTree(StepArgument.CurrentDirectory, source, tree) with { Hint = errno => BindHint(errno, source) },
             MountCalls.SetAttributes(tree, "", mount.Flags, MountPropagation.Private),
             .. context.Paths.EnsureFile(mount.Destination, target),
             MountCalls.Attach(tree, target),
         ])
         {
-            Hint = errno => BindHint(errno, source) ?? InRoot.Hint(errno, mount.Destination),
+            Hint = errno => InRoot.Hint(errno, mount.Destination),
         };
     }
 

@@ -9,7 +9,8 @@ namespace Isolation.Namespaces;
 /// <summary>Lowers the change of root: the new root is attached over the old one's root directory, then pivot_root(2) swaps them.</summary>
 internal static class RootSwitch
 {
-    /// <summary>Stops mount events from travelling between the new mount namespace and the host. The first mount call of all.</summary>
+    /// <summary>Stops mount events from travelling between the new mount namespace and the host. The first of all that attaches a
+    /// mount.</summary>
     internal static PlanStep SetPropagation(MountPropagation propagation) =>
         new($"make all mounts {propagation.ToString().ToLowerInvariant()} in", "the new mount namespace",
             [MountCalls.SetAttributes(StepArgument.CurrentDirectory, "/", MountFlags.None, propagation, recursive: true)]);
@@ -62,7 +63,14 @@ internal static class RootSwitch
             .. staged ? [detach] : (ImmutableArray<SyscallStep>)[],
         ])
         {
-            Hint = errno => errno == Errno.EINVAL ? "The host's root is not a mount point that can be moved, as in an initramfs." : null,
+            Hint = errno => errno switch
+            {
+                Errno.EINVAL => "The host's root is not a mount point that can be moved, as in an initramfs.",
+                // Whoever made the mount namespace may: only a filter is left to refuse that.
+                Errno.EPERM => "The seccomp filter of an outer container refuses it, as Docker's does with --cap-add SYS_ADMIN: "
+                    + "start that with --security-opt seccomp=unconfined.",
+                _ => null,
+            },
         };
     }
 

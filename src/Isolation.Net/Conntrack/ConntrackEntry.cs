@@ -34,7 +34,8 @@ public enum ConntrackStatus : uint
 
 /// <summary>A connection that the kernel tracks, for state matches and for translated addresses: a line of <c>conntrack -L</c>.</summary>
 /// <param name="Original">The direction of its first packet, as that came in.</param>
-/// <param name="Reply">The direction of the answers, as they come in: where addresses are translated, not the reverse of the original one.</param>
+/// <param name="Reply">The direction of the answers, as they come in: where addresses are translated,
+/// not the reverse of the original one.</param>
 public sealed record ConntrackEntry(ConntrackTuple Original, ConntrackTuple Reply)
 {
     /// <summary>What is known of it.</summary>
@@ -53,7 +54,8 @@ public sealed record ConntrackEntry(ConntrackTuple Original, ConntrackTuple Repl
     public uint Id { get; init; }
 
     /// <summary>Both directions, as <c>conntrack -L</c> writes them.</summary>
-    public override string ToString() => $"{Name(Original.Protocol)} {Original} {Reply}{(Status.HasFlag(ConntrackStatus.Assured) ? " [ASSURED]" : Status.HasFlag(ConntrackStatus.SeenReply) ? "" : " [UNREPLIED]")}";
+    public override string ToString() => $"{Name(Original.Protocol)} {Original} {Reply}"
+        + $"{(Status.HasFlag(ConntrackStatus.Assured) ? " [ASSURED]" : Status.HasFlag(ConntrackStatus.SeenReply) ? "" : " [UNREPLIED]")}";
 
     internal static ConntrackEntry Read(AttributeReader reader)
     {
@@ -90,8 +92,10 @@ public sealed record ConntrackEntry(ConntrackTuple Original, ConntrackTuple Repl
 
         if (original is null || reply is null)
             throw NetlinkException.Malformed("A tracked connection lacks one of its directions.");
-        return new ConntrackEntry(original, reply) { Status = (ConntrackStatus)status, Timeout = TimeSpan.FromSeconds(timeout), Mark = mark, Zone = zone, Id = id };
+        return new ConntrackEntry(original, reply)
+        { Status = (ConntrackStatus)status, Timeout = TimeSpan.FromSeconds(timeout), Mark = mark, Zone = zone, Id = id };
     }
 
-    private static string Name(byte protocol) => Enum.IsDefined((ProtocolType)protocol) ? ((ProtocolType)protocol).ToString().ToLowerInvariant() : protocol == 132 ? "sctp" : System.FormattableString.Invariant($"{protocol}");
+    private static string Name(byte protocol) => Enum.IsDefined((ProtocolType)protocol) ? ((ProtocolType)protocol).ToString()
+        .ToLowerInvariant() : protocol == 132 ? "sctp" : System.FormattableString.Invariant($"{protocol}");
 }

@@ -20,19 +20,23 @@ public sealed class ConntrackSocket : IDisposable
     internal ConntrackSocket(NetlinkSocket socket) => _socket = socket;
 
     /// <summary>Opens a socket.</summary>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
-    public static ConntrackSocket Open(LinuxHandle? networkNamespace = null) => new(NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace));
+    public static ConntrackSocket Open(LinuxHandle? networkNamespace = null) =>
+        new(NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace));
 
     /// <summary>Reads the tracked connections, of both directions and all states.</summary>
     /// <param name="family">IPv4 or IPv6; null for both.</param>
-    /// <exception cref="NetlinkException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>. <c>EINVAL</c>: the kernel tracks no connections, or cannot tell of them (nf_conntrack_netlink).</exception>
+    /// <exception cref="NetlinkException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>. <c>EINVAL</c>: the kernel tracks no connections,
+    /// or cannot tell of them (nf_conntrack_netlink).</exception>
     public ImmutableArray<ConntrackEntry> Read(AddressFamily? family = null)
     {
         var found = ImmutableArray.CreateBuilder<ConntrackEntry>();
         Begin(NfConntrack.IPCTNL_MSG_CT_GET, Family(family));
         _writer.End();
-        _socket.Dump(_writer, "read", "the tracked connections", found, static f => f.Clear(), static (_, payload, f) => f.Add(ConntrackEntry.Read(NftSocket.Attributes(payload))));
+        _socket.Dump(_writer, "read", "the tracked connections", found, static f => f.Clear(),
+            static (_, payload, f) => f.Add(ConntrackEntry.Read(NftSocket.Attributes(payload))));
         return found.DrainToImmutable();
     }
 

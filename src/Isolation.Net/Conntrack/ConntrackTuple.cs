@@ -31,7 +31,9 @@ public sealed record ConntrackTuple(IPAddress Source, IPAddress Destination, byt
     private bool IsV6 => Source.AddressFamily == AddressFamily.InterNetworkV6;
 
     /// <summary>As <c>conntrack -L</c> writes it.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"src={Source} dst={Destination} {(IsIcmp ? $"type={IcmpType} code={IcmpCode} id={IcmpId}" : $"sport={SourcePort} dport={DestinationPort}")}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"src={Source} dst={Destination} "
+            + $"{(IsIcmp ? $"type={IcmpType} code={IcmpCode} id={IcmpId}" : $"sport={SourcePort} dport={DestinationPort}")}");
 
     internal void Write(NetlinkWriter writer, ushort type)
     {
@@ -106,6 +108,7 @@ public sealed record ConntrackTuple(IPAddress Source, IPAddress Destination, byt
 
         if (source is null || destination is null)
             throw NetlinkException.Malformed("A tracked connection has no addresses.");
-        return new ConntrackTuple(source, destination, number) { SourcePort = from, DestinationPort = to, IcmpId = icmpId, IcmpType = icmpType, IcmpCode = icmpCode };
+        return new ConntrackTuple(source, destination, number)
+        { SourcePort = from, DestinationPort = to, IcmpId = icmpId, IcmpType = icmpType, IcmpCode = icmpCode };
     }
 }

@@ -8,8 +8,7 @@ namespace Isolation.Net;
 /// <summary>Reads the attributes of a netlink message, one after the other. Every length is checked.</summary>
 /// <example><code>
 /// var attributes = new AttributeReader(payload);
-/// while (attributes.MoveNext())
-///     if (attributes.Type == 3) // IFLA_IFNAME
+/// while (attributes.MoveNext())     if (attributes.Type == 3) // IFLA_IFNAME
 ///         name = attributes.Text;
 /// </code></example>
 public ref struct AttributeReader
@@ -22,6 +21,9 @@ public ref struct AttributeReader
 
     /// <summary>The attribute's number, without its flags.</summary>
     public ushort Type { get; private set; }
+
+    /// <summary>The whole attribute, with its header and flags, as it lies.</summary>
+    internal ReadOnlySpan<byte> Raw { get; private set; }
 
     /// <summary>The attribute's value.</summary>
     public ReadOnlySpan<byte> Value { get; private set; }
@@ -38,7 +40,8 @@ public ref struct AttributeReader
         if (length < HeaderLength || length > _rest.Length)
             throw NetlinkException.Malformed($"An attribute says that it has {length} bytes, of {_rest.Length}.");
         Type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(_rest[2..]) & Netlink.NLA_TYPE_MASK);
-        Value = _rest[HeaderLength..length];
+        Raw = _rest[..length];
+        Value = Raw[HeaderLength..];
         _rest = _rest[Math.Min(NetlinkWriter.Align(length), _rest.Length)..];
         return true;
     }
@@ -78,7 +81,8 @@ public ref struct AttributeReader
     public readonly ulong BigEndianUInt64 => BinaryPrimitives.ReadUInt64BigEndian(Sized(8));
 
     /// <summary>The value as a time in milliseconds, a 64-bit number in network order; the longest time for one that is longer.</summary>
-    internal readonly TimeSpan BigEndianMilliseconds => TimeSpan.FromTicks((long)Math.Min(BigEndianUInt64, (ulong)(long.MaxValue / TimeSpan.TicksPerMillisecond)) * TimeSpan.TicksPerMillisecond);
+    internal readonly TimeSpan BigEndianMilliseconds => TimeSpan.FromTicks(
+        (long)Math.Min(BigEndianUInt64, (ulong)(long.MaxValue / TimeSpan.TicksPerMillisecond)) * TimeSpan.TicksPerMillisecond);
 
     /// <summary>The value as an IP address, of 4 or 16 bytes.</summary>
     public readonly IPAddress IPAddress => Value.Length is 4 or 16 ? new IPAddress(Value) : throw WrongLength("4 or 16");
@@ -89,7 +93,10 @@ public ref struct AttributeReader
     /// <summary>The first bytes of the value, as a fixed struct.</summary>
     internal readonly ReadOnlySpan<byte> Struct(int length) => Sized(length);
 
-    private readonly ReadOnlySpan<byte> Sized(int length) => Value.Length >= length ? Value[..length] : throw WrongLength($"at least {length}");
+    private readonly ReadOnlySpan<byte> Sized(int length) => Value.Length >= length
+        ? Value[..length]
+        : throw WrongLength($"at least {length}");
 
-    private readonly NetlinkException WrongLength(string wanted) => NetlinkException.Malformed($"Attribute {Type} has {Value.Length} bytes, and should have {wanted}.");
+    private readonly NetlinkException WrongLength(string wanted) =>
+        NetlinkException.Malformed($"Attribute {Type} has {Value.Length} bytes, and should have {wanted}.");
 }

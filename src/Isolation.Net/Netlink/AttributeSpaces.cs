@@ -16,7 +16,9 @@ internal static class AttributeSpaces
         if (protocol == NetlinkProtocol.Route)
             return s_route.Value.TryGetValue(type, out var found) ? found : null;
         int message = type & 0xff;
-        return type >> 8 == Nfnetlink.NFNL_SUBSYS_NFTABLES && message < s_nftables.Value.Length && s_nftables.Value[message] is { } space ? (4, space) : null;
+        return type >> 8 == Nfnetlink.NFNL_SUBSYS_NFTABLES && message < s_nftables.Value.Length && s_nftables.Value[message] is { } space
+            ? (4, space)
+            : null;
     }
 
     private static FrozenDictionary<ushort, (int Header, AttributeSpace Space)> MakeRoute()
@@ -87,20 +89,24 @@ internal static class AttributeSpaces
 
     private static ImmutableArray<AttributeSpace?> MakeNftables()
     {
-        var verdict = new AttributeSpace(AttributeNames.NftData, (NfTables.NFTA_DATA_VERDICT, new AttributeSpace(AttributeNames.NftVerdict)));
+        var verdict = new AttributeSpace(AttributeNames.NftData,
+            (NfTables.NFTA_DATA_VERDICT, new AttributeSpace(AttributeNames.NftVerdict)));
         var expressions = new AttributeSpace(AttributeNames.NftList) { Elements = new AttributeSpace(AttributeNames.NftExpression) };
         var elements = new AttributeSpace(AttributeNames.NftList)
         {
-            Elements = new AttributeSpace(AttributeNames.NftElement, (NfTables.NFTA_SET_ELEM_KEY, verdict), (NfTables.NFTA_SET_ELEM_DATA, verdict)),
+            Elements = new AttributeSpace(AttributeNames.NftElement, (NfTables.NFTA_SET_ELEM_KEY, verdict),
+                (NfTables.NFTA_SET_ELEM_DATA, verdict)),
         };
-        AttributeSpace table = new(AttributeNames.NftTable), rule = new(AttributeNames.NftRule, (NfTables.NFTA_RULE_EXPRESSIONS, expressions));
+        AttributeSpace table = new(AttributeNames.NftTable),
+            rule = new(AttributeNames.NftRule, (NfTables.NFTA_RULE_EXPRESSIONS, expressions));
         var chain = new AttributeSpace(AttributeNames.NftChain, (NfTables.NFTA_CHAIN_HOOK, new AttributeSpace(AttributeNames.NftHook)));
         var set = new AttributeSpace(AttributeNames.NftSet, (NfTables.NFTA_SET_DESC, new AttributeSpace(AttributeNames.NftSetDescription)));
         var list = new AttributeSpace(AttributeNames.NftElementList, (NfTables.NFTA_SET_ELEM_LIST_ELEMENTS, elements));
         var spaces = new AttributeSpace?[NfTables.NFT_MSG_DELOBJ + 1];
         foreach ((ushort first, AttributeSpace space) in new[]
         {
-            (NfTables.NFT_MSG_NEWTABLE, table), (NfTables.NFT_MSG_NEWCHAIN, chain), (NfTables.NFT_MSG_NEWRULE, rule), (NfTables.NFT_MSG_NEWSET, set),
+            (NfTables.NFT_MSG_NEWTABLE, table), (NfTables.NFT_MSG_NEWCHAIN, chain), (NfTables.NFT_MSG_NEWRULE, rule),
+            (NfTables.NFT_MSG_NEWSET, set),
             (NfTables.NFT_MSG_NEWSETELEM, list), (NfTables.NFT_MSG_NEWOBJ, new AttributeSpace(AttributeNames.NftObject)),
         })
         {

@@ -12,16 +12,21 @@ internal readonly record struct ExtendedAck(string? Message, string? AttributePa
     /// <param name="flags">The flags of the message.</param>
     /// <param name="request">The request as it was sent, to name the attribute; empty where it is not known.</param>
     /// <param name="protocol">The family.</param>
-    internal static (Errno Errno, ExtendedAck Ack) Read(ReadOnlySpan<byte> payload, ushort flags, ReadOnlySpan<byte> request, NetlinkProtocol protocol)
+    internal static (Errno Errno, ExtendedAck Ack) Read(ReadOnlySpan<byte> payload, ushort flags, ReadOnlySpan<byte> request,
+        NetlinkProtocol protocol)
     {
         Errno errno = ReadErrno(payload);
         if (payload.Length < 20)
             throw NetlinkException.Malformed($"An acknowledgement has {payload.Length} bytes.");
         if ((flags & Netlink.NLM_F_ACK_TLVS) == 0)
             return (errno, default);
-        int echoed = (flags & Netlink.NLM_F_CAPPED) != 0 ? 16 : Math.Max(16, (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(payload[4..]), int.MaxValue - 8));
+        int echoed = (flags & Netlink.NLM_F_CAPPED) != 0
+            ? 16
+            : Math.Max(16, (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(payload[4..]), int.MaxValue - 8));
         int start = NetlinkWriter.Align(4 + echoed);
-        return (errno, start <= payload.Length ? ReadAttributes(payload[start..], request, protocol) : throw NetlinkException.Malformed("An acknowledgement ends within the request that it repeats."));
+        return (errno, start <= payload.Length
+            ? ReadAttributes(payload[start..], request, protocol)
+            : throw NetlinkException.Malformed("An acknowledgement ends within the request that it repeats."));
     }
 
     internal static Errno ReadErrno(ReadOnlySpan<byte> payload)
@@ -29,7 +34,9 @@ internal readonly record struct ExtendedAck(string? Message, string? AttributePa
         if (payload.Length < 4)
             throw NetlinkException.Malformed($"An acknowledgement has {payload.Length} bytes.");
         int error = BinaryPrimitives.ReadInt32LittleEndian(payload);
-        return error is <= 0 and >= -4095 ? (Errno)(-error) : throw NetlinkException.Malformed($"An acknowledgement has the error number {error}.");
+        return error is <= 0 and >= -4095
+            ? (Errno)(-error)
+            : throw NetlinkException.Malformed($"An acknowledgement has the error number {error}.");
     }
 
     internal static ExtendedAck ReadAttributes(ReadOnlySpan<byte> attributes, ReadOnlySpan<byte> request, NetlinkProtocol protocol)
@@ -62,7 +69,8 @@ internal readonly record struct ExtendedAck(string? Message, string? AttributePa
 
     private static string? PathOf(ReadOnlySpan<byte> request, NetlinkProtocol protocol, int? offset, ushort? missing, int? missingNest)
     {
-        if (request.Length < NetlinkWriter.HeaderLength || AttributeSpaces.Of(protocol, BinaryPrimitives.ReadUInt16LittleEndian(request[4..])) is not { } found)
+        if (request.Length < NetlinkWriter.HeaderLength
+            || AttributeSpaces.Of(protocol, BinaryPrimitives.ReadUInt16LittleEndian(request[4..])) is not { } found)
             return null;
         int start = NetlinkWriter.HeaderLength + found.Header;
         if (start > request.Length)

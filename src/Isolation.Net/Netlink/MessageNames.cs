@@ -8,8 +8,10 @@ internal static class MessageNames
 {
     private static readonly (ushort First, string Name)[] s_route =
     [
-        (Rtnetlink.RTM_NEWLINK, "LINK"), (Rtnetlink.RTM_NEWADDR, "ADDR"), (Rtnetlink.RTM_NEWROUTE, "ROUTE"), (Rtnetlink.RTM_NEWNEIGH, "NEIGH"),
-        (Rtnetlink.RTM_NEWRULE, "RULE"), (Rtnetlink.RTM_NEWQDISC, "QDISC"), (Rtnetlink.RTM_NEWTCLASS, "TCLASS"), (Rtnetlink.RTM_NEWTFILTER, "TFILTER"),
+        (Rtnetlink.RTM_NEWLINK, "LINK"), (Rtnetlink.RTM_NEWADDR, "ADDR"), (Rtnetlink.RTM_NEWROUTE, "ROUTE"),
+        (Rtnetlink.RTM_NEWNEIGH, "NEIGH"),
+        (Rtnetlink.RTM_NEWRULE, "RULE"), (Rtnetlink.RTM_NEWQDISC, "QDISC"), (Rtnetlink.RTM_NEWTCLASS, "TCLASS"),
+        (Rtnetlink.RTM_NEWTFILTER, "TFILTER"),
         (Rtnetlink.RTM_NEWNSID, "NSID"), (Rtnetlink.RTM_NEWNEXTHOP, "NEXTHOP"), (Rtnetlink.RTM_NEWLINKPROP, "LINKPROP"),
     ];
 
@@ -17,7 +19,8 @@ internal static class MessageNames
 
     private static readonly (ushort First, string Name)[] s_netfilter =
     [
-        (NfTables.NFT_MSG_NEWTABLE, "TABLE"), (NfTables.NFT_MSG_NEWCHAIN, "CHAIN"), (NfTables.NFT_MSG_NEWRULE, "RULE"), (NfTables.NFT_MSG_NEWSET, "SET"),
+        (NfTables.NFT_MSG_NEWTABLE, "TABLE"), (NfTables.NFT_MSG_NEWCHAIN, "CHAIN"), (NfTables.NFT_MSG_NEWRULE, "RULE"),
+        (NfTables.NFT_MSG_NEWSET, "SET"),
         (NfTables.NFT_MSG_NEWSETELEM, "SETELEM"), (NfTables.NFT_MSG_NEWOBJ, "OBJ"),
     ];
 
@@ -57,6 +60,7 @@ internal static class MessageNames
     }
 
     /// <summary>The name of a command of WireGuard, or of the one that finds its number.</summary>
-    internal static string OfWireguard(ReadOnlySpan<byte> request) => NetlinkSocket.TypeOf(request) == Genetlink.GENL_ID_CTRL ? "CTRL_CMD_GETFAMILY"
-        : request[NetlinkWriter.HeaderLength] == WireguardAbi.WG_CMD_GET_DEVICE ? "WG_CMD_GET_DEVICE" : "WG_CMD_SET_DEVICE";
+    internal static string OfWireguard(ReadOnlySpan<byte> request) =>
+        NetlinkSocket.TypeOf(request) == Genetlink.GENL_ID_CTRL ? "CTRL_CMD_GETFAMILY"
+            : request[NetlinkWriter.HeaderLength] == WireguardAbi.WG_CMD_GET_DEVICE ? "WG_CMD_GET_DEVICE" : "WG_CMD_SET_DEVICE";
 }

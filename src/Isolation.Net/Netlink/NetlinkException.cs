@@ -2,7 +2,8 @@ using Isolation.Linux;
 
 namespace Isolation.Net;
 
-/// <summary>The kernel refused a netlink request, or its reply could not be read. Carries the kernel's own words where it had any.</summary>
+/// <summary>The kernel refused a netlink request, or its reply could not be read.
+/// Carries the kernel's own words where it had any.</summary>
 /// <remarks>A malformed reply is <see cref="Errno.EBADMSG"/>, one that never came <see cref="Errno.ETIMEDOUT"/>.</remarks>
 public sealed class NetlinkException : LinuxException
 {
@@ -15,7 +16,8 @@ public sealed class NetlinkException : LinuxException
     }
 
     /// <summary>The same error, told of what the caller asked for.</summary>
-    internal NetlinkException(string action, string subject, NetlinkException error) : base(action, subject, error.Call, error.Errno, hint: error.Hint)
+    internal NetlinkException(string action, string subject, NetlinkException error)
+        : base(action, subject, error.Call, error.Errno, hint: error.Hint)
     {
         KernelMessage = error.KernelMessage;
         AttributePath = error.AttributePath;
@@ -25,17 +27,20 @@ public sealed class NetlinkException : LinuxException
     /// <summary>What the kernel said, in its own words; null where it said nothing.</summary>
     public string? KernelMessage { get; }
 
-    /// <summary>The attribute that the kernel points at, or misses, from the outermost in: <c>IFLA_LINKINFO.IFLA_INFO_KIND</c>; null where it names none.</summary>
+    /// <summary>The attribute that the kernel points at, or misses, from the outermost in:
+    /// <c>IFLA_LINKINFO.IFLA_INFO_KIND</c>; null where it names none.</summary>
     public string? AttributePath { get; }
 
-    /// <summary>Where in the request that attribute stands, in bytes from the message's header; null where the kernel does not tell.</summary>
+    /// <summary>Where in the request that attribute stands, in bytes from the message's header;
+    /// null where the kernel does not tell.</summary>
     public int? Offset { get; }
 
     internal static NetlinkException Malformed(string what) => new("read", "a netlink message", "recvmsg(2)", Errno.EBADMSG, hint: what);
 
     private static string? Compose(ExtendedAck ack, string? hint)
     {
-        string? kernel = ack.Message is { } message ? $"The kernel says: {message.TrimEnd('.')}{(ack.AttributePath is { } path ? $" ({path})" : "")}."
+        string? kernel = ack.Message is { } message
+                ? $"The kernel says: {message.TrimEnd('.')}{(ack.AttributePath is { } path ? $" ({path})" : "")}."
             : ack.AttributePath is { } alone ? $"The kernel points at {alone}." : null;
         return kernel is null ? hint : hint is null ? kernel : $"{kernel} {hint}";
     }

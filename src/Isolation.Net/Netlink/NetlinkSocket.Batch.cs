@@ -9,9 +9,11 @@ public sealed partial class NetlinkSocket
     /// <summary>Beyond this many requests at once their acknowledgements might not fit the socket's queue.</summary>
     private const int MaxRequestsPerSend = 128, MaxBytesPerSend = 60_000;
 
-    /// <summary>Sends all messages of a writer, many at once, and waits for every acknowledgement. Each succeeds or fails by itself.</summary>
+    /// <summary>Sends all messages of a writer, many at once, and waits for every acknowledgement.
+    /// Each succeeds or fails by itself.</summary>
     /// <param name="requests">The messages.</param>
-    /// <param name="failed">Gets the index of a message that failed, its error, and the bytes of the acknowledgement; called in order.</param>
+    /// <param name="failed">Gets the index of a message that failed, its error, and the bytes of the acknowledgement;
+    /// called in order.</param>
     internal void ExecuteAll(NetlinkWriter requests, Action<int, Errno, ExtendedAck> failed)
     {
         Span<byte> all = requests.Raw;
@@ -29,7 +31,8 @@ public sealed partial class NetlinkSocket
     private static (int Length, int Count) NextChunk(ReadOnlySpan<byte> messages)
     {
         int length = 0, count = 0;
-        while (length < messages.Length && count < MaxRequestsPerSend && (count == 0 || length + LengthAt(messages, length) <= MaxBytesPerSend))
+        while (length < messages.Length && count < MaxRequestsPerSend
+            && (count == 0 || length + LengthAt(messages, length) <= MaxBytesPerSend))
         {
             length += LengthAt(messages, length);
             count++;
@@ -49,7 +52,8 @@ public sealed partial class NetlinkSocket
             byte[] chunk = messages[..length].ToArray();
             for (int at = 0; at < length; at += LengthAt(chunk, at))
             {
-                BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(at + 6), (ushort)(FlagsOf(chunk.AsSpan(at)) | Netlink.NLM_F_REQUEST | Netlink.NLM_F_ACK));
+                BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(at + 6),
+                    (ushort)(FlagsOf(chunk.AsSpan(at)) | Netlink.NLM_F_REQUEST | Netlink.NLM_F_ACK));
                 BinaryPrimitives.WriteUInt32LittleEndian(chunk.AsSpan(at + NetlinkWriter.SequenceOffset), sequence++);
             }
 
@@ -78,7 +82,8 @@ public sealed partial class NetlinkSocket
                     continue;
                 if (ExtendedAck.ReadErrno(message[NetlinkWriter.HeaderLength..]) != Errno.None)
                 {
-                    (Errno errno, ExtendedAck ack) = ExtendedAck.Read(message[NetlinkWriter.HeaderLength..], FlagsOf(message), chunk.Slice(at, LengthAt(chunk, at)), Protocol);
+                    (Errno errno, ExtendedAck ack) = ExtendedAck.Read(message[NetlinkWriter.HeaderLength..], FlagsOf(message),
+                        chunk.Slice(at, LengthAt(chunk, at)), Protocol);
                     failed(index + answered, errno, ack);
                 }
 

@@ -7,12 +7,16 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
-/// <summary>A netlink socket: requests with acknowledgements, batches, and dumps. It stays in the network namespace that it was opened in.</summary>
+/// <summary>A netlink socket: requests with acknowledgements, batches, and dumps.
+/// It stays in the network namespace that it was opened in.</summary>
 /// <remarks>Not for several threads at once. See netlink(7).</remarks>
 public sealed partial class NetlinkSocket : IDisposable
 {
     // The kernel fills a list's datagrams to 32 KiB where there is room for that.
     private const int MaxDumpAttempts = 20, DumpBuffer = 64 * 1024;
+
+    // What the kernel counts beside the message itself.
+    private const uint SendOverhead = 4096;
 
     private const uint AF_NETLINK = 16, SOCK_RAW = 3, SOCK_CLOEXEC = 0x80000;
 
@@ -33,7 +37,8 @@ public sealed partial class NetlinkSocket : IDisposable
     /// <summary>The family.</summary>
     public NetlinkProtocol Protocol { get; }
 
-    /// <summary>How long a reply may take; then <see cref="NetlinkException"/> with <c>ETIMEDOUT</c>. 10 seconds unless it is set.</summary>
+    /// <summary>How long a reply may take;
+    /// then <see cref="NetlinkException"/> with <c>ETIMEDOUT</c>. 10 seconds unless it is set.</summary>
     public TimeSpan Timeout
     {
         get;
@@ -49,10 +54,12 @@ public sealed partial class NetlinkSocket : IDisposable
 
     /// <summary>Opens a socket.</summary>
     /// <param name="protocol">The family.</param>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it (since Linux 5.8); null for the caller's.
-    /// The calling thread stays where it is: a thread that ends at once goes there, or, to a container of an ordinary user, a child.</param>
+    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it (since Linux 5.8); null for
+    /// the caller's. The calling thread stays where it is: a thread that ends at once goes there, or, to a container of an ordinary user, a
+    /// child.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
-    public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null) => Prepare(OpenHandle(protocol, networkNamespace), protocol);
+    public static NetlinkSocket Open(NetlinkProtocol protocol, LinuxHandle? networkNamespace = null) =>
+        Prepare(OpenHandle(protocol, networkNamespace), protocol);
 
     private static LinuxHandle OpenHandle(NetlinkProtocol protocol, LinuxHandle? networkNamespace)
     {
@@ -60,7 +67,8 @@ public sealed partial class NetlinkSocket : IDisposable
         {
             return OpenFrom(protocol, networkNamespace);
         }
-        catch (LinuxException e) when (e.Errno == Errno.EPERM && e.Call == "setns(2)" && NetworkNamespace.FindOwner(networkNamespace!) is { } owner)
+        catch (LinuxException e) when (e.Errno == Errno.EPERM && e.Call == "setns(2)"
+            && NetworkNamespace.FindOwner(networkNamespace!) is { } owner)
         {
             // An ordinary user's own container: its user namespace is this user's.
             using (owner.User)
@@ -80,7 +88,8 @@ public sealed partial class NetlinkSocket : IDisposable
         }
     }
 
-    private static LinuxHandle OpenFrom(NetlinkProtocol protocol, LinuxHandle? networkNamespace) => NetworkNamespace.Run(networkNamespace, () =>
+    private static LinuxHandle OpenFrom(NetlinkProtocol protocol,
+        LinuxHandle? networkNamespace) => NetworkNamespace.Run(networkNamespace, () =>
         {
             SyscallResult result = NetlinkSyscalls.Socket((uint)protocol);
             result.ThrowIfError("open", $"a netlink socket of NETLINK_{protocol.ToString().ToUpperInvariant()}", "socket(2)",
@@ -132,7 +141,8 @@ public sealed partial class NetlinkSocket : IDisposable
     /// <param name="begin">Called before each attempt: what an interrupted one has given is forgotten.</param>
     /// <param name="reader">Gets each message.</param>
     /// <exception cref="NetlinkException">The kernel refused it. <c>EINTR</c>: it changed too often.</exception>
-    public void Dump<TState>(NetlinkWriter request, string action, object subject, TState state, Action<TState> begin, NetlinkMessageReader<TState> reader)
+    public void Dump<TState>(NetlinkWriter request, string action, object subject, TState state, Action<TState> begin,
+        NetlinkMessageReader<TState> reader)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(begin);
@@ -155,7 +165,8 @@ public sealed partial class NetlinkSocket : IDisposable
                 return;
         }
 
-        throw new NetlinkException(action, subject.ToString()!, NameOf(request.Raw), Errno.EINTR, hint: $"It changed while it was read, {MaxDumpAttempts} times in a row.");
+        throw new NetlinkException(action, subject.ToString()!, NameOf(request.Raw), Errno.EINTR,
+            hint: $"It changed while it was read, {MaxDumpAttempts} times in a row.");
     }
 
     /// <summary>Closes the socket.</summary>
@@ -168,7 +179,8 @@ public sealed partial class NetlinkSocket : IDisposable
         if (!_bound)
             NetlinkSyscalls.Bind(_handle).ThrowIfError("bind", "a netlink socket", "bind(2)");
         _bound = true;
-        NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group).ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
+        NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group)
+            .ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
     }
 
     /// <summary>Receives one datagram; empty where none is there and none is waited for.</summary>
@@ -178,9 +190,12 @@ public sealed partial class NetlinkSocket : IDisposable
         {
             SyscallResult result = NetlinkSyscalls.Receive(_handle, _buffer, wait, out uint sender);
             if (result.Errno == Errno.EAGAIN)
-                return wait ? throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "No reply came in time.") : [];
+                return wait
+                    ? throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "No reply came in time.")
+                    : [];
             if (result.IsError)
-                throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", result.Errno, hint: result.Errno == Errno.ENOBUFS ? "Messages were lost: the socket's queue was full." : null);
+                throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", result.Errno,
+                    hint: result.Errno == Errno.ENOBUFS ? "Messages were lost: the socket's queue was full." : null);
             // Any process may send to a netlink socket; only the kernel is believed.
             if (_fromKernel && sender != 0)
                 continue;
@@ -208,27 +223,42 @@ public sealed partial class NetlinkSocket : IDisposable
     {
         ReadOnlySpan<byte> rest = datagram[at..];
         uint length = rest.Length < NetlinkWriter.HeaderLength ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(rest);
-        return length >= NetlinkWriter.HeaderLength && length <= rest.Length ? (int)length : throw NetlinkException.Malformed($"A message says that it has {length} bytes, of {rest.Length}.");
+        return length >= NetlinkWriter.HeaderLength && length <= rest.Length
+            ? (int)length
+            : throw NetlinkException.Malformed($"A message says that it has {length} bytes, of {rest.Length}.");
     }
 
     internal static ushort TypeOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt16LittleEndian(message[4..]);
 
     internal static ushort FlagsOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt16LittleEndian(message[6..]);
 
-    internal static uint SequenceOf(ReadOnlySpan<byte> message) => BinaryPrimitives.ReadUInt32LittleEndian(message[NetlinkWriter.SequenceOffset..]);
+    internal static uint SequenceOf(ReadOnlySpan<byte> message) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(message[NetlinkWriter.SequenceOffset..]);
 
     /// <summary>Whether a socket of generic netlink is WireGuard's: what its errors mean depends on the family.</summary>
     internal bool IsWireguard { get; set; }
 
-    internal string NameOf(ReadOnlySpan<byte> request) => IsWireguard ? MessageNames.OfWireguard(request) : MessageNames.Of(Protocol, TypeOf(request));
+    internal string NameOf(ReadOnlySpan<byte> request) => IsWireguard
+        ? MessageNames.OfWireguard(request)
+        : MessageNames.Of(Protocol, TypeOf(request));
 
-    private string? HintOf(ReadOnlySpan<byte> request, Errno errno, ExtendedAck ack) => IsWireguard ? NetlinkHints.OfWireguard(errno) : NetlinkHints.Of(Protocol, TypeOf(request), errno, ack);
+    private string? HintOf(ReadOnlySpan<byte> request, Errno errno, ExtendedAck ack) =>
+        IsWireguard ? NetlinkHints.OfWireguard(errno) : NetlinkHints.Of(Protocol, TypeOf(request), errno, ack);
 
     internal void Send(ReadOnlySpan<byte> messages, string action, object subject)
     {
         SyscallResult sent = NetlinkSyscalls.Send(_handle, messages);
+        // A transaction is one datagram, and may be large: as much room as it takes, where this process may have it.
+        if (sent.Errno == Errno.EMSGSIZE)
+        {
+            NetlinkSyscalls.SetSendBuffer(_handle, (uint)messages.Length + SendOverhead);
+            sent = NetlinkSyscalls.Send(_handle, messages);
+        }
+
         if (sent.IsError)
-            throw new NetlinkException(action, subject.ToString()!, "sendmsg(2)", sent.Errno, hint: sent.Errno == Errno.EMSGSIZE ? $"The request has {messages.Length} bytes, more than the socket may send at once (net.core.wmem_max)." : null);
+            throw new NetlinkException(action, subject.ToString()!, "sendmsg(2)", sent.Errno, hint: sent.Errno == Errno.EMSGSIZE
+                ? $"The request has {messages.Length} bytes, more than the socket may send at once (net.core.wmem_max)."
+                : null);
     }
 
     /// <summary>Numbers messages, and makes them requests; returns the first number.</summary>
@@ -237,7 +267,8 @@ public sealed partial class NetlinkSocket : IDisposable
         uint sequence = first;
         for (int at = 0; at < messages.Length; at += LengthAt(messages, at))
         {
-            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..], (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (acknowledge ? Netlink.NLM_F_ACK : Netlink.NLM_F_DUMP)));
+            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..],
+                (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (acknowledge ? Netlink.NLM_F_ACK : Netlink.NLM_F_DUMP)));
             BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], sequence++);
         }
 
@@ -245,14 +276,16 @@ public sealed partial class NetlinkSocket : IDisposable
         return first;
     }
 
-    /// <summary>Numbers the messages of a transaction, of which only the last but the frame's end is acknowledged; returns the first number, the frame's.</summary>
+    /// <summary>Numbers the messages of a transaction, of which only the last but the frame's end is acknowledged;
+    /// returns the first number, the frame's.</summary>
     internal uint Number(Span<byte> messages, int acknowledged)
     {
         uint first = _sequence + 1;
         int at = 0;
         for (int i = 0; at < messages.Length; i++, at += LengthAt(messages, at))
         {
-            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..], (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (i == acknowledged ? Netlink.NLM_F_ACK : 0)));
+            BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..],
+                (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (i == acknowledged ? Netlink.NLM_F_ACK : 0)));
             BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], first + (uint)i);
             _sequence = first + (uint)i;
         }
@@ -268,7 +301,8 @@ public sealed partial class NetlinkSocket : IDisposable
             throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "The reply did not end in time.");
     }
 
-    private bool ReadAcknowledgement<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state, NetlinkMessageReader<TState>? reader)
+    private bool ReadAcknowledgement<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline,
+        TState state, NetlinkMessageReader<TState>? reader)
     {
         ReadOnlySpan<byte> datagram = Receive(action, subject);
         bool done = false;
@@ -300,7 +334,8 @@ public sealed partial class NetlinkSocket : IDisposable
         return new NetlinkException(action, subject.ToString()!, NameOf(request), errno, ack, HintOf(request, errno, ack));
     }
 
-    private bool ReadDump<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state, NetlinkMessageReader<TState> reader, ref bool interrupted)
+    private bool ReadDump<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline, TState state,
+        NetlinkMessageReader<TState> reader, ref bool interrupted)
     {
         ReadOnlySpan<byte> datagram = Receive(action, subject);
         while (!datagram.IsEmpty)
@@ -315,7 +350,10 @@ public sealed partial class NetlinkSocket : IDisposable
                 case Netlink.NLMSG_DONE:
                     // Its payload is an error number, and what the kernel says of it.
                     if (payload.Length >= 4 && ExtendedAck.ReadErrno(payload) is not Errno.None and Errno errno)
-                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno, (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol) : default, HintOf(request, errno, default));
+                        throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno,
+                            (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0
+                                ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol)
+                                : default, HintOf(request, errno, default));
                     return true;
                 case Netlink.NLMSG_ERROR:
                     if (ExtendedAck.ReadErrno(payload) != Errno.None)
@@ -331,5 +369,7 @@ public sealed partial class NetlinkSocket : IDisposable
         return false;
     }
 
-    private static int BinaryLength(long length) => length <= 1 << 28 ? (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length) : throw NetlinkException.Malformed($"A message has {length} bytes.");
+    private static int BinaryLength(long length) => length <= 1 << 28
+        ? (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length)
+        : throw NetlinkException.Malformed($"A message has {length} bytes.");
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Text;
+using Isolation.Linux;
 using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
@@ -10,8 +11,7 @@ namespace Isolation.Net;
 /// <example><code>
 /// writer.Begin(RTM_NEWLINK, NLM_F_CREATE, new byte[16]);
 /// writer.PutText(IFLA_IFNAME, "dummy0");
-/// using (writer.Nested(IFLA_LINKINFO))
-///     writer.PutText(IFLA_INFO_KIND, "dummy");
+/// using (writer.Nested(IFLA_LINKINFO))     writer.PutText(IFLA_INFO_KIND, "dummy");
 /// writer.End();
 /// </code></example>
 public sealed class NetlinkWriter
@@ -21,6 +21,7 @@ public sealed class NetlinkWriter
 
     private byte[] _buffer = new byte[4096];
     private int _length, _message = -1;
+    private HeldHandles? _held;
 
     /// <summary>The messages written so far.</summary>
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, _length);
@@ -29,7 +30,11 @@ public sealed class NetlinkWriter
     public int Count { get; private set; }
 
     /// <summary>Forgets all messages; the memory is kept.</summary>
-    public void Clear() => (_length, _message, Count) = (0, -1, 0);
+    public void Clear()
+    {
+        (_length, _message, Count) = (0, -1, 0);
+        _held?.Dispose();
+    }
 
     /// <summary>Makes room for so many bytes in all.</summary>
     public void EnsureCapacity(int bytes)
@@ -84,6 +89,9 @@ public sealed class NetlinkWriter
     /// <exception cref="ArgumentException">There are too many of them for an attribute.</exception>
     public void Put(ushort type, ReadOnlySpan<byte> value) => value.CopyTo(Attribute(type, value.Length));
 
+    /// <summary>Puts attributes as they were read.</summary>
+    internal void Put(KeptAttributes kept) => kept.Bytes.CopyTo(Reserve(kept.Bytes.Length));
+
     /// <summary>Puts an attribute without a value.</summary>
     public void PutFlag(ushort type) => Attribute(type, 0);
 
@@ -98,6 +106,14 @@ public sealed class NetlinkWriter
 
     /// <summary>Puts a signed 32-bit number in the machine's order.</summary>
     public void PutInt32(ushort type, int value) => BinaryPrimitives.WriteInt32LittleEndian(Attribute(type, 4), value);
+
+    /// <summary>Puts the number of a descriptor, which stays open until the messages are cleared.</summary>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    public void PutDescriptor(ushort type, LinuxHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        PutInt32(type, (_held ??= new HeldHandles()).Hold(handle));
+    }
 
     /// <summary>Puts a 64-bit number in the machine's order.</summary>
     public void PutUInt64(ushort type, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Attribute(type, 8), value);
@@ -117,10 +133,30 @@ public sealed class NetlinkWriter
     {
         ArgumentNullException.ThrowIfNull(text);
         if (text.Contains('\0', StringComparison.Ordinal))
-            throw new ArgumentException($"\"{text.Replace("\0", "\\0", StringComparison.Ordinal)}\" contains a NUL character.", nameof(text));
+            throw new ArgumentException($"\"{text.Replace("\0", "\\0", StringComparison.Ordinal)}\" contains a NUL character.",
+                nameof(text));
         Span<byte> value = Attribute(type, Encoding.UTF8.GetByteCount(text) + 1);
         Encoding.UTF8.GetBytes(text, value);
         value[^1] = 0;
+    }
+
+    /// <summary>Puts text for which the kernel has so much room.</summary>
+    /// <param name="type">The attribute.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="mostBytes">How many bytes of UTF-8 it may have, without the NUL.</param>
+    /// <param name="noun">What it is, for the text of the refusal.</param>
+    /// <param name="endsWithNul">Whether a NUL follows.</param>
+    internal void PutText(ushort type, string text, int mostBytes, string noun, bool endsWithNul = true)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int length = Encoding.UTF8.GetByteCount(text);
+        if (length > mostBytes)
+            throw new ArgumentException(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"{noun} \"{text}\" has {length} bytes; at most {mostBytes} are possible."), nameof(text));
+        if (endsWithNul)
+            PutText(type, text);
+        else
+            Put(type, Encoding.UTF8.GetBytes(text));
     }
 
     /// <summary>Puts an IP address: 4 or 16 bytes.</summary>

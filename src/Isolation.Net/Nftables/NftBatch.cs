@@ -31,7 +31,8 @@ public sealed class NftBatch
     public NftBatch Add(NftObject added) => Put(added, "add", Netlink.NLM_F_CREATE | (added is NftRule ? Netlink.NLM_F_APPEND : 0));
 
     /// <summary>Adds an object; one that is there already fails the batch.</summary>
-    public NftBatch Create(NftObject created) => Put(created, "create", Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL | (created is NftRule ? Netlink.NLM_F_APPEND : 0));
+    public NftBatch Create(NftObject created) =>
+        Put(created, "create", Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL | (created is NftRule ? Netlink.NLM_F_APPEND : 0));
 
     /// <summary>Inserts a rule before the others, or before the one at its position.</summary>
     public NftBatch Insert(NftRule rule) => Put(rule, "insert", Netlink.NLM_F_CREATE);
@@ -72,12 +73,15 @@ public sealed class NftBatch
     public NftBatch Add(NftElements elements) => Elements("add", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE, elements, 0);
 
     /// <summary>Adds elements to a set; one that is there already fails the batch.</summary>
-    public NftBatch Create(NftElements elements) => Elements("create", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL, elements, 0);
+    public NftBatch Create(NftElements elements) =>
+        Elements("create", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL, elements, 0);
 
     /// <summary>Deletes elements from a set; one that is not there fails the batch.</summary>
     public NftBatch Delete(NftElements elements) => Elements("delete", NfTables.NFT_MSG_DELSETELEM, 0, elements, 0);
 
-    internal (string Action, string Subject) Describe(int index) => index >= 0 && index < _changes.Count ? ($"{_changes[index].Action} {_changes[index].Noun}", _changes[index].Subject()) : ("carry out", "a batch");
+    internal (string Action, string Subject) Describe(int index) => index >= 0 && index < _changes.Count
+        ? ($"{_changes[index].Action} {_changes[index].Noun}", _changes[index].Subject())
+        : ("carry out", "a batch");
 
     internal void End()
     {
@@ -104,13 +108,16 @@ public sealed class NftBatch
         foreach (NftElements own in rule.AnonymousSets)
         {
             NftSet set = own.Set with { Id = ++_sets, Size = (uint)own.Items.Length };
-            Message("add", set.Noun, () => $"of {rule.Noun} {rule.Subject}", NfTables.NFT_MSG_NEWSET, Netlink.NLM_F_CREATE, rule.Family, set.WriteNew);
+            Message("add", set.Noun, () => $"of {rule.Noun} {rule.Subject}", NfTables.NFT_MSG_NEWSET, Netlink.NLM_F_CREATE,
+                rule.Family, set.WriteNew);
             Elements("add", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE, own with { Set = set }, set.Id);
         }
 
         return rule with
         {
-            Expressions = [.. rule.Expressions.Select(e => e is LookupExpression { SetId: { } id } lookup ? lookup with { SetId = first + id } : e)],
+            Expressions = [.. rule.Expressions.Select(e => e is LookupExpression { SetId: { } id } lookup
+                ? lookup with { SetId = first + id }
+                : e)],
         };
     }
 
@@ -122,27 +129,31 @@ public sealed class NftBatch
         for (int i = 0; i < elements.Items.Length;)
         {
             int first = i;
-            Message(action, elements.Items.Length == 1 ? "element" : "elements", () => Named(elements), type, (ushort)flags, set.Family, writer =>
-            {
-                writer.PutText(NfTables.NFTA_SET_ELEM_LIST_TABLE, set.Table);
-                writer.PutText(NfTables.NFTA_SET_ELEM_LIST_SET, set.Name);
-                if (setId != 0)
-                    writer.PutBigEndianUInt32(NfTables.NFTA_SET_ELEM_LIST_SET_ID, setId);
-                int start = writer.Written.Length;
-                using (writer.Nested(NfTables.NFTA_SET_ELEM_LIST_ELEMENTS))
+            Message(action, elements.Items.Length == 1 ? "element" : "elements", () => Named(elements), type,
+                (ushort)flags, set.Family, writer =>
                 {
-                    for (i = first; i < elements.Items.Length && writer.Written.Length - start < MaxElementBytes; i++)
-                        elements.Items[i].Write(writer, set);
-                }
-            });
+                    writer.PutText(NfTables.NFTA_SET_ELEM_LIST_TABLE, set.Table);
+                    writer.PutText(NfTables.NFTA_SET_ELEM_LIST_SET, set.Name);
+                    if (setId != 0)
+                        writer.PutBigEndianUInt32(NfTables.NFTA_SET_ELEM_LIST_SET_ID, setId);
+                    int start = writer.Written.Length;
+                    using (writer.Nested(NfTables.NFTA_SET_ELEM_LIST_ELEMENTS))
+                    {
+                        for (i = first; i < elements.Items.Length && writer.Written.Length - start < MaxElementBytes; i++)
+                            elements.Items[i].Write(writer, set);
+                    }
+                });
         }
 
         return this;
     }
 
-    private static string Named(NftElements elements) => elements.Items.Length == 1 ? $"{elements.Items[0].Format(elements.Set)} of {elements.Set.Noun} {elements.Set.Subject}" : elements.Subject;
+    private static string Named(NftElements elements) => elements.Items.Length == 1
+        ? $"{elements.Items[0].Format(elements.Set)} of {elements.Set.Noun} {elements.Set.Subject}"
+        : elements.Subject;
 
-    private NftBatch Message(string action, string noun, Func<string> subject, ushort type, ushort flags, NftFamily family, Action<NetlinkWriter> write)
+    private NftBatch Message(string action, string noun, Func<string> subject, ushort type, ushort flags, NftFamily family,
+        Action<NetlinkWriter> write)
     {
         _writer.BeginNetfilter(Nfnetlink.NFNL_SUBSYS_NFTABLES, type, flags, (byte)family);
         try

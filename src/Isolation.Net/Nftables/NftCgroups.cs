@@ -4,7 +4,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
-/// <summary>Control groups of version 2 in packet filters: the kernel knows them by number, people by path. nft(8) takes paths below /sys/fs/cgroup.</summary>
+/// <summary>Control groups of version 2 in packet filters: the kernel knows them by number, people by path.
+/// nft(8) takes paths below /sys/fs/cgroup.</summary>
 internal static class NftCgroups
 {
     private const string Mount = "/sys/fs/cgroup";

@@ -15,7 +15,8 @@ public sealed record NftChain : NftObject
     }
 
     /// <summary>Initialises a chain.</summary>
-    public NftChain(NftFamily family, string table, string name) : base(family, table ?? throw new ArgumentNullException(nameof(table))) => Name = name ?? throw new ArgumentNullException(nameof(name));
+    public NftChain(NftFamily family, string table, string name) : base(family, table ?? throw new ArgumentNullException(nameof(table))) =>
+        Name = name ?? throw new ArgumentNullException(nameof(name));
 
     /// <summary>Its name.</summary>
     public string Name { get; init; }
@@ -45,7 +46,8 @@ public sealed record NftChain : NftObject
     internal override ushort NewType => NfTables.NFT_MSG_NEWCHAIN;
 
     /// <summary>Compares by value, the devices included.</summary>
-    public bool Equals(NftChain? other) => base.Equals(other) && Name == other.Name && Hook == other.Hook && Type == other.Type && Priority == other.Priority && Policy == other.Policy
+    public bool Equals(NftChain? other) => base.Equals(other) && Name == other.Name && Hook == other.Hook && Type == other.Type
+        && Priority == other.Priority && Policy == other.Policy
         && Devices.AsSpan().SequenceEqual(other.Devices.AsSpan()) && Comment == other.Comment;
 
     /// <inheritdoc/>
@@ -79,8 +81,9 @@ public sealed record NftChain : NftObject
 
         if (Policy is { } policy)
         {
-            writer.PutBigEndianUInt32(NfTables.NFTA_CHAIN_POLICY, policy.Kind is NftVerdictKind.Accept or NftVerdictKind.Drop ? (uint)policy.Kind
-                : throw new ArgumentException($"A policy is accept or drop, not {policy}."));
+            writer.PutBigEndianUInt32(NfTables.NFTA_CHAIN_POLICY,
+                policy.Kind is NftVerdictKind.Accept or NftVerdictKind.Drop ? (uint)policy.Kind
+                    : throw new ArgumentException($"A policy is accept or drop, not {policy}."));
         }
     }
 

@@ -130,7 +130,9 @@ public sealed record NftVerdict(NftVerdictKind Kind, string? Chain = null)
     public static NftVerdict Jump(string chain) => new(NftVerdictKind.Jump, chain);
 
     /// <summary>As nft(8) writes it.</summary>
-    public override string ToString() => Chain is null ? Kind.ToString().ToLowerInvariant() : $"{Kind.ToString().ToLowerInvariant()} {Chain}";
+    public override string ToString() => Chain is null
+        ? Kind.ToString().ToLowerInvariant()
+        : $"{Kind.ToString().ToLowerInvariant()} {Chain}";
 
     internal void Write(NetlinkWriter writer)
     {

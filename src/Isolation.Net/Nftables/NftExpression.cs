@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>One step of a rule, as the kernel runs it: loads something into a register, compares it, or does something with the packet.</summary>
+/// <summary>One step of a rule, as the kernel runs it: loads something into a register, compares it,
+/// or does something with the packet.</summary>
 /// <remarks>Rules are most easily made with the methods of <see cref="NftRule"/>, which add these.</remarks>
 public abstract record NftExpression
 {
@@ -21,14 +22,17 @@ public abstract record NftExpression
         using (writer.Nested(type))
         {
             foreach (NftExpression expression in expressions)
-            {
-                using (writer.Nested(NfTables.NFTA_LIST_ELEM))
-                {
-                    writer.PutText(NfTables.NFTA_EXPR_NAME, expression.Name);
-                    using (writer.Nested(NfTables.NFTA_EXPR_DATA))
-                        expression.Write(writer);
-                }
-            }
+                WriteOne(writer, NfTables.NFTA_LIST_ELEM, expression);
+        }
+    }
+
+    internal static void WriteOne(NetlinkWriter writer, ushort type, NftExpression expression)
+    {
+        using (writer.Nested(type))
+        {
+            writer.PutText(NfTables.NFTA_EXPR_NAME, expression.Name);
+            using (writer.Nested(NfTables.NFTA_EXPR_DATA))
+                expression.Write(writer);
         }
     }
 
@@ -36,22 +40,23 @@ public abstract record NftExpression
     {
         var expressions = ImmutableArray.CreateBuilder<NftExpression>();
         while (list.MoveNext())
-        {
-            string name = "";
-            ReadOnlySpan<byte> data = [];
-            AttributeReader reader = list.Nested;
-            while (reader.MoveNext())
-            {
-                if (reader.Type == NfTables.NFTA_EXPR_NAME)
-                    name = reader.Text;
-                else if (reader.Type == NfTables.NFTA_EXPR_DATA)
-                    data = reader.Value;
-            }
+            expressions.Add(ReadOne(list.Nested));
+        return expressions.ToImmutable();
+    }
 
-            expressions.Add(Read(name, data));
+    internal static NftExpression ReadOne(AttributeReader reader)
+    {
+        string name = "";
+        ReadOnlySpan<byte> data = [];
+        while (reader.MoveNext())
+        {
+            if (reader.Type == NfTables.NFTA_EXPR_NAME)
+                name = reader.Text;
+            else if (reader.Type == NfTables.NFTA_EXPR_DATA)
+                data = reader.Value;
         }
 
-        return expressions.ToImmutable();
+        return Read(name, data);
     }
 
     private static NftExpression Read(string name, ReadOnlySpan<byte> data)
@@ -63,6 +68,7 @@ public abstract record NftExpression
             "meta" => MetaExpression.Read(reader),
             "ct" => CtExpression.Read(reader),
             "cmp" => CmpExpression.Read(reader),
+            "byteorder" => ByteorderExpression.Read(reader),
             "range" => RangeExpression.Read(reader),
             "bitwise" => BitwiseExpression.Read(reader, data),
             "lookup" => LookupExpression.Read(reader),

@@ -64,6 +64,9 @@ public enum NftChainType
 
 internal static class NftNames
 {
+    // NFT_NAME_MAXLEN without the NUL
+    private const int MaxName = 255;
+
     private static readonly (NftHook Hook, uint Number, NftFamily[] Families)[] s_hooks =
     [
         (NftHook.Prerouting, Nfnetlink.NF_INET_PRE_ROUTING, [NftFamily.Inet, NftFamily.IPv4, NftFamily.IPv6, NftFamily.Bridge]),
@@ -115,9 +118,17 @@ internal static class NftNames
     internal static string Check(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
+        int length = System.Text.Encoding.UTF8.GetByteCount(name);
+        if (length > MaxName)
+            throw new ArgumentException($"\"{name}\" cannot be a name in nftables: it has {length} bytes, and at most {MaxName} are "
+                + "possible.", nameof(name));
         // The kernel's own anonymous sets have a % in their names.
-        bool good = name.Length is > 0 and < 256 && (char.IsAsciiLetter(name[0]) || name[0] == '_') && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '/' or '\\' or '%');
-        return good ? name : throw new ArgumentException($"\"{name}\" cannot be a name in nftables: it begins with a letter, and has letters, digits, and the characters _ - . / \\.", nameof(name));
+        bool good = name.Length > 0 && (char.IsAsciiLetter(name[0]) || name[0] == '_')
+            && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '/' or '\\' or '%');
+        return good
+            ? name
+            : throw new ArgumentException($"\"{name}\" cannot be a name in nftables: it begins with a letter, and has letters, digits, "
+                + "and the characters _ - . / \\.", nameof(name));
     }
 
     /// <summary>A priority by the names that nft(8) prints.</summary>
@@ -140,7 +151,9 @@ internal static class NftNames
                 _ => true,
             };
             if (here && Math.Abs(priority - value) <= Near)
-                return priority == value ? name : System.FormattableString.Invariant($"{name} {(priority > value ? "+" : "-")} {Math.Abs(priority - value)}");
+                return priority == value
+                    ? name
+                    : System.FormattableString.Invariant($"{name} {(priority > value ? "+" : "-")} {Math.Abs(priority - value)}");
         }
 
         return System.FormattableString.Invariant($"{priority}");

@@ -9,7 +9,8 @@ namespace Isolation.Net;
 /// <param name="Deleted">Whether it is gone.</param>
 public sealed record NftEvent(NftObject? Subject, NftElements? Elements, bool Deleted);
 
-/// <summary>Tells of changes to the packet filter of one network namespace, from the moment that it is opened: <c>nft monitor</c>.</summary>
+/// <summary>Tells of changes to the packet filter of one network namespace, from the moment that it is opened:
+/// <c>nft monitor</c>.</summary>
 public sealed class NftMonitor : IDisposable
 {
     private readonly NetlinkMonitor<NftEvent> _monitor;
@@ -17,8 +18,10 @@ public sealed class NftMonitor : IDisposable
     private NftMonitor(NetlinkSocket socket) => _monitor = new NetlinkMonitor<NftEvent>(socket, Read);
 
     /// <summary>Opens a monitor; what happens from now on is told.</summary>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
-    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>, or no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>, or no <c>CAP_SYS_ADMIN</c>
+    /// over that network namespace.</exception>
     public static NftMonitor Open(LinuxHandle? networkNamespace = null)
     {
         NetlinkSocket socket = NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace);
@@ -34,9 +37,12 @@ public sealed class NftMonitor : IDisposable
         }
     }
 
-    /// <summary>The changes, as they happen, without end. One reader at a time.</summary>
-    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old.</exception>
-    public IAsyncEnumerable<NftEvent> ReadAllAsync(CancellationToken cancellationToken = default) => _monitor.ReadAllAsync(cancellationToken);
+    /// <summary>The changes, as they happen, without end. One reader at a time; another one that begins later goes on where that
+    /// stopped.</summary>
+    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old. A reader that
+    /// begins then is told what happens from there on.</exception>
+    public IAsyncEnumerable<NftEvent> ReadAllAsync(CancellationToken cancellationToken = default) =>
+        _monitor.ReadAllAsync(cancellationToken);
 
     /// <summary>Closes the monitor; a reader comes to the end.</summary>
     public void Dispose() => _monitor.Dispose();
@@ -58,7 +64,9 @@ public sealed class NftMonitor : IDisposable
             case NfTables.NFT_MSG_NEWSET or NfTables.NFT_MSG_DELSET:
                 return new NftEvent(NftSet.Read(family, reader), null, (type & 0xff) == NfTables.NFT_MSG_DELSET);
             case NfTables.NFT_MSG_NEWOBJ or NfTables.NFT_MSG_DELOBJ:
-                return NftStateful.Read(family, reader) is { } state ? new NftEvent(state, null, (type & 0xff) == NfTables.NFT_MSG_DELOBJ) : null;
+                return NftStateful.Read(family, reader) is { } state
+                    ? new NftEvent(state, null, (type & 0xff) == NfTables.NFT_MSG_DELOBJ)
+                    : null;
             case NfTables.NFT_MSG_NEWSETELEM or NfTables.NFT_MSG_DELSETELEM:
                 return new NftEvent(null, ReadElements(family, reader), (type & 0xff) == NfTables.NFT_MSG_DELSETELEM);
             default:

@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Something that nf_tables keeps: a table, a chain, a rule, a set, a counter, a quota. An immutable value: what is wanted, and what was read.</summary>
+/// <summary>Something that nf_tables keeps: a table, a chain, a rule, a set, a counter, a quota. An immutable value:
+/// what is wanted, and what was read.</summary>
 public abstract record NftObject
 {
     private protected NftObject(NftFamily family, string table) => (Family, Table) = (family, table);
@@ -33,34 +34,45 @@ public abstract record NftObject
     private protected string TableText => $"{NftNames.Of(Family)} {Table}";
 }
 
-/// <summary>Comments and the like, which the kernel keeps for nft(8) without looking at them: a byte of type, one of length, and the value.</summary>
+/// <summary>Comments and the like, which the kernel keeps for nft(8) without looking at them:
+/// a byte of type, one of length, and the value.</summary>
 internal static class NftUserData
 {
     private const byte Comment = 0;
 
-    internal static void PutComment(NetlinkWriter writer, ushort type, string? comment, byte kind = Comment)
+    internal static void PutComment(NetlinkWriter writer, ushort type, string? comment)
     {
-        if (comment is null)
-            return;
+        if (comment is not null)
+            writer.Put(type, OfComment(comment, Comment));
+    }
+
+    internal static byte[] OfComment(string comment, byte kind)
+    {
         byte[] text = System.Text.Encoding.UTF8.GetBytes(comment);
         if (text.Length > 127 || comment.Contains('\0', StringComparison.Ordinal))
             throw new ArgumentException($"A comment in nftables has at most 127 bytes, and no NUL; this one has {text.Length}.");
-        writer.Put(type, [kind, (byte)(text.Length + 1), .. text, 0]);
+        return Of(kind, [.. text, 0]);
     }
 
-    internal static string? ReadComment(ReadOnlySpan<byte> data, byte kind = Comment)
+    internal static byte[] Of(byte kind, ReadOnlySpan<byte> data) => [kind, (byte)data.Length, .. data];
+
+    internal static string? ReadComment(ReadOnlySpan<byte> data, byte kind = Comment) =>
+        Find(data, kind) is { Length: > 0 } text ? System.Text.Encoding.UTF8.GetString(text).TrimEnd('\0') : null;
+
+    /// <summary>The data of a kind; empty where there is none.</summary>
+    internal static ReadOnlySpan<byte> Find(ReadOnlySpan<byte> data, byte kind)
     {
         while (data.Length >= 2)
         {
             int length = data[1];
             if (data.Length < 2 + length)
-                return null;
+                return [];
             if (data[0] == kind && length > 0)
-                return System.Text.Encoding.UTF8.GetString(data.Slice(2, length)).TrimEnd('\0');
+                return data.Slice(2, length);
             data = data[(2 + length)..];
         }
 
-        return null;
+        return [];
     }
 }
 
@@ -122,7 +134,13 @@ public sealed record NftTable : NftObject
             }
         }
 
-        return new NftTable(family, name) { Dormant = (flags & NfTables.NFT_TABLE_F_DORMANT) != 0, Owned = (flags & NfTables.NFT_TABLE_F_OWNER) != 0, Handle = handle, Comment = comment };
+        return new NftTable(family, name)
+        {
+            Dormant = (flags & NfTables.NFT_TABLE_F_DORMANT) != 0,
+            Owned = (flags & NfTables.NFT_TABLE_F_OWNER) != 0,
+            Handle = handle,
+            Comment = comment
+        };
     }
 }
 
@@ -133,7 +151,8 @@ public sealed record NftStateful : NftObject
     /// <param name="family">The family of its table.</param>
     /// <param name="table">Its table.</param>
     /// <param name="name">Its name.</param>
-    /// <param name="state">A <see cref="CounterExpression"/> or a <see cref="QuotaExpression"/>: what it begins with, or has come to.</param>
+    /// <param name="state">A <see cref="CounterExpression"/> or a <see cref="QuotaExpression"/>:
+    /// what it begins with, or has come to.</param>
     public NftStateful(NftFamily family, string table, string name, NftExpression state) : base(family, table)
     {
         if (state is not (CounterExpression or QuotaExpression))
@@ -165,7 +184,8 @@ public sealed record NftStateful : NftObject
     {
         writer.PutText(NfTables.NFTA_OBJ_TABLE, Table);
         writer.PutText(NfTables.NFTA_OBJ_NAME, Name);
-        writer.PutBigEndianUInt32(NfTables.NFTA_OBJ_TYPE, State is CounterExpression ? NfTables.NFT_OBJECT_COUNTER : NfTables.NFT_OBJECT_QUOTA);
+        writer.PutBigEndianUInt32(NfTables.NFTA_OBJ_TYPE,
+            State is CounterExpression ? NfTables.NFT_OBJECT_COUNTER : NfTables.NFT_OBJECT_QUOTA);
     }
 
     /// <summary>Reads one; null for an object of another type.</summary>

@@ -6,8 +6,8 @@ using Isolation.Linux.Abi;
 namespace Isolation.Net;
 
 /// <summary>A rule: what must hold of a packet, in order, and what is done with it. <c>nft add rule</c>.</summary>
-/// <remarks>Each method gives a new rule with one thing more. What a field needs to be there is added by itself: a port that the packet has that
-/// transport protocol, an address that it is of that family.</remarks>
+/// <remarks>Each method gives a new rule with one thing more. What a field needs to be there is added by itself: a port that the packet has
+/// that transport protocol, an address that it is of that family.</remarks>
 /// <example><code>
 /// NftRule rule = new NftRule(input).Match(NftField.TcpDestinationPort, 22).Match(NftField.ConnectionState, "new").Counter().Accept();
 /// Console.WriteLine(rule); // tcp dport 22 ct state new counter packets 0 bytes 0 accept
@@ -20,7 +20,8 @@ public sealed partial record NftRule : NftObject
     }
 
     /// <summary>Initialises a rule that matches every packet and does nothing.</summary>
-    public NftRule(NftFamily family, string table, string chain) : base(family, table ?? throw new ArgumentNullException(nameof(table))) => Chain = chain ?? throw new ArgumentNullException(nameof(chain));
+    public NftRule(NftFamily family, string table, string chain) : base(family, table ?? throw new ArgumentNullException(nameof(table))) =>
+        Chain = chain ?? throw new ArgumentNullException(nameof(chain));
 
     /// <summary>Its chain's name.</summary>
     public string Chain { get; init; }
@@ -44,7 +45,8 @@ public sealed partial record NftRule : NftObject
     internal override ushort NewType => NfTables.NFT_MSG_NEWRULE;
 
     /// <summary>Compares by value, the steps included.</summary>
-    public bool Equals(NftRule? other) => base.Equals(other) && Chain == other.Chain && Expressions.AsSpan().SequenceEqual(other.Expressions.AsSpan()) && Position == other.Position && Comment == other.Comment
+    public bool Equals(NftRule? other) => base.Equals(other) && Chain == other.Chain
+        && Expressions.AsSpan().SequenceEqual(other.Expressions.AsSpan()) && Position == other.Position && Comment == other.Comment
         && AnonymousSets.AsSpan().SequenceEqual(other.AnonymousSets.AsSpan());
 
     /// <inheritdoc/>

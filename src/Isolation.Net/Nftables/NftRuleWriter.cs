@@ -11,10 +11,14 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
     private readonly List<string> _words = [];
     private byte? _transport;
     private NftFamily? _family = rule.Family is NftFamily.IPv4 or NftFamily.IPv6 ? rule.Family : null;
-    private int _transportWord = -1, _familyWord = -1;
+    private int _transportWord = -1, _familyWord = -1, _ethernetWord = -1;
 
     /// <summary>What a register holds: a field, masked or not, or a constant, or what a map has for something.</summary>
-    private sealed record Content(NftField? Field, string Text, NftData? Mask = null, NftData? Constant = null, int Loaded = 0);
+    private sealed record Content(NftField? Field, string Text, NftData? Mask = null, NftData? Constant = null, int Loaded = 0)
+    {
+        /// <summary>Whether its most significant byte is the first, whatever the machine's order.</summary>
+        internal bool Ordered { get; init; }
+    }
 
     internal string Write()
     {
@@ -43,7 +47,8 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
         switch (expression)
         {
             case PayloadExpression payload:
-                Load(payload, payload.Destination, FormattableString.Invariant($"@{Short(payload.Base)},{payload.Offset * 8},{payload.Length * 8}"), payload.Length);
+                Load(payload, payload.Destination,
+                    FormattableString.Invariant($"@{Short(payload.Base)},{payload.Offset * 8},{payload.Length * 8}"), payload.Length);
                 break;
             case MetaExpression { Sets: false } meta:
                 Load(meta, meta.Register, FormattableString.Invariant($"meta {meta.Key}"), 0);
@@ -60,6 +65,9 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
             case BitwiseExpression bitwise when _registers.TryGetValue(bitwise.Source.Index, out Content? masked):
                 _registers[bitwise.Destination.Index] = masked with { Mask = bitwise.Mask };
                 break;
+            case ByteorderExpression turn when _registers.TryGetValue(turn.Source.Index, out Content? turned):
+                _registers[turn.Destination.Index] = turned with { Ordered = !turn.ToHost };
+                break;
             case ImmediateExpression { Verdict: { } verdict }:
                 _words.Add(verdict.ToString());
                 break;
@@ -70,7 +78,9 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
                 Compare(cmp);
                 break;
             case RangeExpression range when Used(range.Source) is { } ranged:
-                _words.Add($"{ranged.Text} {(range.Outside ? "!= " : "")}{(ranged.Field?.Type ?? NftType.Integer(range.From.Length)).Format(new NftInterval(range.From, range.To))}");
+                NftType type = ranged.Field?.Type ?? NftType.Integer(range.From.Length);
+                string values = type.Format(new NftInterval(range.From, range.To), ranged.Ordered);
+                _words.Add($"{ranged.Text} {(range.Outside ? "!= " : "")}{values}");
                 break;
             case LookupExpression lookup:
                 Look(lookup);
@@ -98,6 +108,12 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
             _transportWord = -1;
         }
 
+        if (content.Field is { IsOfEthernet: true } && _ethernetWord >= 0)
+        {
+            _words[_ethernetWord] = "";
+            _ethernetWord = -1;
+        }
+
         if (content.Field?.Family is not null && _familyWord >= 0)
         {
             _words[_familyWord] = "";
@@ -117,8 +133,11 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
             (_transport, _transportWord) = (cmp.Value.Bytes is [{ } protocol] ? protocol : null, _words.Count);
         else if (known && ReferenceEquals(content.Field, NftField.PacketFamily))
             (_family, _familyWord) = (cmp.Value.Bytes is [{ } family] ? (NftFamily)family : null, _words.Count);
+        else if (known && ReferenceEquals(content.Field, NftField.InputLinkType) && cmp.Value == NftRule.Ethernet)
+            _ethernetWord = _words.Count;
         else if (known && ReferenceEquals(content.Field, NftField.LinkProtocol) && rule.Family is NftFamily.Bridge or NftFamily.Netdev)
-            (_family, _familyWord) = (cmp.Value.ToNetworkNumber() switch { 0x0800 => NftFamily.IPv4, 0x86dd => NftFamily.IPv6, _ => null }, _words.Count);
+            (_family, _familyWord) = (cmp.Value.ToNetworkNumber() switch { 0x0800 => NftFamily.IPv4, 0x86dd => NftFamily.IPv6, _ => null },
+                _words.Count);
         _words.Add($"{content.Text} {Comparison(cmp, content, type)}");
     }
 
@@ -139,7 +158,7 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
             if (type.IsBits && cmp.Value.IsZero && cmp.Operator is NftOperator.Equal or NftOperator.NotEqual)
                 return (cmp.Operator == NftOperator.Equal ? "! " : "") + type.Format(mask);
             return type.HasPrefixes && Prefix(mask) is { } length ? FormattableString.Invariant($"{sign}{type.Format(cmp.Value)}/{length}")
-                : $"& {type.Format(mask)} {(sign.Length == 0 ? "== " : sign)}{type.Format(cmp.Value)}";
+                : $"& {type.Format(mask)} {(sign.Length == 0 ? "== " : sign)}{type.Format(cmp.Value, content.Ordered)}";
         }
 
         if (type.HasPrefixes && content.Loaded > 0 && content.Loaded < type.Length)
@@ -150,7 +169,7 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
 
         if (ReferenceEquals(type, NftType.LinkName) && cmp.Value.Length < type.Length)
             return $"{sign}\"{System.Text.Encoding.UTF8.GetString(cmp.Value.Bytes)}*\"";
-        return sign + type.Format(cmp.Value);
+        return sign + type.Format(cmp.Value, content.Ordered, numeric: content.Ordered);
     }
 
     private void Look(LookupExpression lookup)
@@ -193,30 +212,36 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
 
     private string Statement(NftExpression expression) => expression switch
     {
-        CounterExpression counter => FormattableString.Invariant($"counter packets {counter.Packets} bytes {counter.Bytes}"),
         ObjectExpression { Type: NfTables.NFT_OBJECT_COUNTER } named => $"counter name \"{named.Object}\"",
         ObjectExpression { Type: NfTables.NFT_OBJECT_QUOTA } named => $"quota name \"{named.Object}\"",
-        LimitExpression limit => Limit(limit),
-        QuotaExpression quota => "quota " + NftSyntax.Quota(quota),
-        LogExpression log => "log" + (log.Prefix is null ? "" : $" prefix \"{log.Prefix}\"") + (log.Group is { } group ? FormattableString.Invariant($" group {group}") : "")
-            + (log.Level is { } level && level != 4 ? " level " + new[] { "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug" }[Math.Min(level, 7)] : ""),
+        LogExpression log => "log" + (log.Prefix is null ? "" : $" prefix \"{log.Prefix}\"")
+            + (log.Group is { } group ? FormattableString.Invariant($" group {group}") : "")
+            + (log.Level is { } level && level != 4
+                ? " level " + new[] { "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug" }[Math.Min(level, 7)]
+                : ""),
         RejectExpression reject => Reject(reject),
         MasqueradeExpression masquerade => "masquerade" + Flags(masquerade.Flags),
         RedirectExpression { Port: null } => "redirect",
         RedirectExpression redirect => $"redirect to :{Constant(redirect.Port.Value, NftType.Service)}",
         NatExpression nat => Nat(nat),
-        MetaExpression { Sets: true } meta when NftField.Of(meta with { Sets = false }, null, null) is { } field => $"{field.Name} set {Constant(meta.Register, field.Type)}",
-        CtExpression { Sets: true } ct when NftField.Of(ct with { Sets = false }, null, null) is { } field => $"{field.Name} set {Constant(ct.Register, field.Type)}",
-        _ => $"[{expression.Name}]",
+        MetaExpression { Sets: true } meta when NftField.Of(meta with { Sets = false }, null, null) is { } field =>
+            $"{field.Name} set {Constant(meta.Register, field.Type)}",
+        CtExpression { Sets: true } ct when NftField.Of(ct with { Sets = false }, null, null) is { } field =>
+            $"{field.Name} set {Constant(ct.Register, field.Type)}",
+        _ => NftSyntax.Statement(expression),
     };
+
+    private static string OfFamily(NatExpression nat) => nat.Family == NftFamily.IPv6 ? " ip6" : " ip";
 
     private string Nat(NatExpression nat)
     {
-        string family = rule.Family == NftFamily.Inet ? (nat.Family == NftFamily.IPv6 ? " ip6" : " ip") : "";
+        string family = rule.Family == NftFamily.Inet ? OfFamily(nat) : "";
         NftType type = nat.Family == NftFamily.IPv6 ? NftType.IPv6Address : NftType.IPv4Address;
-        string text = $"{(nat.IsSource ? "snat" : "dnat")}{(nat.Address is null ? "" : family)} to ";
+        string prefix = nat.Flags.HasFlag(NftNatFlags.Prefix) ? " prefix" : "", verb = nat.IsSource ? "snat" : "dnat";
         if (nat.Address is { } address && _registers.TryGetValue(address.Index, out Content? content) && content.Constant is null)
-            return text + content.Text + Flags(nat.Flags);
+            return $"{verb}{(nat.AddressEnd is null && nat.Port is null ? family : OfFamily(nat))}{prefix} to {content.Text}"
+                + Flags(nat.Flags);
+        string text = $"{verb}{(nat.Address is null ? "" : family)}{prefix} to ";
         if (nat.Address is { } start)
         {
             string host = Constant(start, type) + (nat.AddressEnd is { } end ? "-" + Constant(end, type) : "");
@@ -237,17 +262,9 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
 
     private static string Flags(NftNatFlags flags)
     {
-        string[] names = [.. new[] { (NftNatFlags.Random, "random"), (NftNatFlags.FullyRandom, "fully-random"), (NftNatFlags.Persistent, "persistent") }.Where(f => flags.HasFlag(f.Item1)).Select(f => f.Item2)];
+        string[] names = [.. new[] { (NftNatFlags.Random, "random"), (NftNatFlags.FullyRandom, "fully-random"),
+            (NftNatFlags.Persistent, "persistent") }.Where(f => flags.HasFlag(f.Item1)).Select(f => f.Item2)];
         return names.Length == 0 ? "" : " " + string.Join(',', names);
-    }
-
-    private static string Limit(LimitExpression limit)
-    {
-        string unit = limit.UnitSeconds switch { 1 => "second", 60 => "minute", 3600 => "hour", 86400 => "day", _ => "week" };
-        string over = limit.Over ? "over " : "";
-        if (!limit.OfBytes)
-            return FormattableString.Invariant($"limit rate {over}{limit.Rate}/{unit} burst {limit.Burst} packets");
-        return $"limit rate {over}{NftSyntax.Bytes(limit.Rate)}/{unit}{(limit.Burst > 0 ? " burst " + NftSyntax.Bytes(limit.Burst) : "")}";
     }
 
     private string Reject(RejectExpression reject)
@@ -261,7 +278,8 @@ internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (N
             NftRejection.AdminProhibited => "reject with icmpx admin-prohibited",
             NftRejection.HostUnreachable => "reject with icmpx host-unreachable",
             NftRejection.NoRoute => "reject with icmpx no-route",
-            _ => FormattableString.Invariant($"reject with {(rule.Family == NftFamily.IPv6 || _family == NftFamily.IPv6 ? "icmpv6" : "icmp")} {reject.Code}"),
+            _ => FormattableString.Invariant(
+                $"reject with {(rule.Family == NftFamily.IPv6 || _family == NftFamily.IPv6 ? "icmpv6" : "icmp")} {reject.Code}"),
         };
     }
 

@@ -6,7 +6,8 @@ using Isolation.Linux.Abi;
 namespace Isolation.Net;
 
 /// <summary>Reads and changes the packet filter of one network namespace: nf_tables, what nft(8) shows and sets.</summary>
-/// <remarks>Changes need <c>CAP_NET_ADMIN</c> in the user namespace that owns the network, and so does reading. Not for several threads at once.</remarks>
+/// <remarks>Changes need <c>CAP_NET_ADMIN</c> in the user namespace that owns the network, and so does reading.
+/// Not for several threads at once.</remarks>
 /// <example><code>
 /// using NftSocket nft = NftSocket.Open();
 /// var table = new NftTable(NftFamily.Inet, "filter");
@@ -18,6 +19,8 @@ namespace Isolation.Net;
 /// </code></example>
 public sealed class NftSocket : IDisposable
 {
+    private const int MaxAttempts = 50;
+
     private readonly NetlinkSocket _socket;
     private readonly NetlinkWriter _writer = new();
 
@@ -27,9 +30,12 @@ public sealed class NftSocket : IDisposable
     public NetlinkSocket Socket => _socket;
 
     /// <summary>Opens a socket.</summary>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
-    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace. <c>EPROTONOSUPPORT</c>: the kernel has no nf_tables.</exception>
-    public static NftSocket Open(LinuxHandle? networkNamespace = null) => new(NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace));
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.
+    /// <c>EPROTONOSUPPORT</c>: the kernel has no nf_tables.</exception>
+    public static NftSocket Open(LinuxHandle? networkNamespace = null) =>
+        new(NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace));
 
     /// <summary>Makes all changes of a batch, or none. The batch can be used once.</summary>
     /// <exception cref="NetlinkException">A change was refused: the first one is told, and none was made.</exception>
@@ -47,7 +53,17 @@ public sealed class NftSocket : IDisposable
         bool done = false;
         while (!done)
         {
-            ReadOnlySpan<byte> datagram = _socket.Receive("carry out", "a batch");
+            ReadOnlySpan<byte> datagram;
+            try
+            {
+                datagram = _socket.Receive("carry out", "a batch");
+            }
+            catch (NetlinkException e) when (e.Errno is Errno.ENOBUFS or Errno.ETIMEDOUT && failure is not null)
+            {
+                // Thousands of changes were refused, more than the socket keeps: the first of them was told.
+                throw failure;
+            }
+
             while (!datagram.IsEmpty)
             {
                 ReadOnlySpan<byte> message = NetlinkSocket.Next(ref datagram);
@@ -66,21 +82,65 @@ public sealed class NftSocket : IDisposable
             throw failure;
     }
 
-    /// <summary>Reads everything.</summary>
+    /// <summary>Reads everything, as it was at one moment: where somebody changes it meanwhile, it is read again.</summary>
     /// <param name="family">Of this family only; null for all.</param>
+    /// <exception cref="NetlinkException"><c>EINTR</c>: it changed too often.</exception>
     public NftRuleset ReadRuleset(NftFamily? family = null)
+    {
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            uint generation = ReadGeneration();
+            NftRuleset? read = null;
+            try
+            {
+                read = ReadOnce(family);
+            }
+            catch (NetlinkException e) when (e.Errno is Errno.ENOENT or Errno.EINTR)
+            {
+                // a set that was listed is gone, or a list changed while it was read
+            }
+
+            if (read is not null && ReadGeneration() == generation)
+                return read;
+        }
+
+        throw new NetlinkException("read", "the rules", "NFT_MSG_GETRULE", Errno.EINTR,
+            hint: $"They changed while they were read, {MaxAttempts} times in a row.");
+    }
+
+    /// <summary>The number of the ruleset's generation: each transaction that changes it makes another one.</summary>
+    private uint ReadGeneration()
+    {
+        var found = new List<uint>();
+        Begin(NfTables.NFT_MSG_GETGEN, null);
+        _writer.End();
+        _socket.Execute(_writer, "read", "the generation of the rules", found, static (_, payload, generations) =>
+        {
+            AttributeReader reader = Attributes(payload);
+            while (reader.MoveNext())
+            {
+                if (reader.Type == NfTables.NFTA_GEN_ID)
+                    generations.Add(reader.BigEndianUInt32);
+            }
+        });
+        return found.Count > 0 ? found[0] : throw NetlinkException.Malformed("The answer to a request for the generation has none in it.");
+    }
+
+    private NftRuleset ReadOnce(NftFamily? family)
     {
         ImmutableArray<NftTable> tables = ReadTables(family);
         ImmutableArray<NftChain> chains = Dump(NfTables.NFT_MSG_GETCHAIN, family, "the chains", static (f, r) => NftChain.Read(f, r));
         ImmutableArray<NftRule> rules = Dump(NfTables.NFT_MSG_GETRULE, family, "the rules", static (f, r) => NftRule.Read(f, r));
         ImmutableArray<NftSet> sets = Dump(NfTables.NFT_MSG_GETSET, family, "the sets", static (f, r) => NftSet.Read(f, r));
-        ImmutableArray<NftStateful> objects = [.. Dump(NfTables.NFT_MSG_GETOBJ, family, "the objects", static (f, r) => NftStateful.Read(f, r)).OfType<NftStateful>()];
+        ImmutableArray<NftStateful> objects = [.. Dump(NfTables.NFT_MSG_GETOBJ, family, "the objects",
+            static (f, r) => NftStateful.Read(f, r)).OfType<NftStateful>()];
         return new NftRuleset(
         [
             .. tables.Select(t => new NftTableContent
             {
                 Table = t,
-                Chains = [.. chains.Where(c => IsIn(c, t)).Select(c => (c, rules.Where(r => IsIn(r, t) && r.Chain == c.Name).ToImmutableArray()))],
+                Chains = [.. chains.Where(c => IsIn(c, t))
+                    .Select(c => (c, rules.Where(r => IsIn(r, t) && r.Chain == c.Name).ToImmutableArray()))],
                 Sets = [.. sets.Where(s => IsIn(s, t)).Select(s => (s, ReadElements(s)))],
                 Objects = [.. objects.Where(o => IsIn(o, t))],
             }),
@@ -88,10 +148,25 @@ public sealed class NftSocket : IDisposable
     }
 
     /// <summary>Reads the tables.</summary>
-    public ImmutableArray<NftTable> ReadTables(NftFamily? family = null) => Dump(NfTables.NFT_MSG_GETTABLE, family, "the tables", static (f, r) => NftTable.Read(f, r));
+    public ImmutableArray<NftTable> ReadTables(NftFamily? family = null) =>
+        Dump(NfTables.NFT_MSG_GETTABLE, family, "the tables", static (f, r) => NftTable.Read(f, r));
+
+    /// <summary>Reads the rules of a table; none where there is no such table. Elements of sets are not read.</summary>
+    public ImmutableArray<NftRule> ReadRules(NftTable table)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        var found = ImmutableArray.CreateBuilder<NftRule>();
+        Begin(NfTables.NFT_MSG_GETRULE, table.Family);
+        _writer.PutText(NfTables.NFTA_RULE_TABLE, table.Table);
+        _writer.End();
+        _socket.Dump(_writer, "read", "the rules", found, static rules => rules.Clear(), static (_, payload, rules) =>
+            rules.Add(NftRule.Read(FamilyOf(payload), Attributes(payload))));
+        return found.DrainToImmutable();
+    }
 
     /// <summary>Reads a table with all that is in it; null where there is none.</summary>
-    public NftTableContent? ReadTable(NftFamily family, string name) => ReadRuleset(family).Tables.FirstOrDefault(t => t.Table.Table == name);
+    public NftTableContent? ReadTable(NftFamily family, string name) =>
+        ReadRuleset(family).Tables.FirstOrDefault(t => t.Table.Table == name);
 
     /// <summary>Reads the elements of a set, sorted by key.</summary>
     /// <exception cref="NetlinkException"><c>ENOENT</c>: there is no such set.</exception>
@@ -103,15 +178,16 @@ public sealed class NftSocket : IDisposable
         _writer.PutText(NfTables.NFTA_SET_ELEM_LIST_TABLE, set.Table);
         _writer.PutText(NfTables.NFTA_SET_ELEM_LIST_SET, set.Name);
         _writer.End();
-        _socket.Dump(_writer, "read", "the elements of " + set.Subject, elements, static found => found.Clear(), static (_, payload, found) =>
-        {
-            AttributeReader reader = Attributes(payload);
-            while (reader.MoveNext())
+        _socket.Dump(_writer, "read", "the elements of " + set.Subject, elements, static found => found.Clear(),
+            static (_, payload, found) =>
             {
-                if (reader.Type == NfTables.NFTA_SET_ELEM_LIST_ELEMENTS)
-                    NftElement.Read(reader.Nested, found);
-            }
-        });
+                AttributeReader reader = Attributes(payload);
+                while (reader.MoveNext())
+                {
+                    if (reader.Type == NfTables.NFTA_SET_ELEM_LIST_ELEMENTS)
+                        NftElement.Read(reader.Nested, found);
+                }
+            });
         return NftElement.Join(set, elements);
     }
 
@@ -123,9 +199,13 @@ public sealed class NftSocket : IDisposable
     public void Dispose() => _socket.Dispose();
 
     internal static AttributeReader Attributes(ReadOnlySpan<byte> payload) =>
-        payload.Length >= 4 ? new AttributeReader(payload[4..]) : throw NetlinkException.Malformed($"A message of nf_tables has {payload.Length} bytes.");
+        payload.Length >= 4
+            ? new AttributeReader(payload[4..])
+            : throw NetlinkException.Malformed($"A message of nf_tables has {payload.Length} bytes.");
 
-    internal static NftFamily FamilyOf(ReadOnlySpan<byte> payload) => payload.Length >= 4 ? (NftFamily)payload[0] : throw NetlinkException.Malformed($"A message of nf_tables has {payload.Length} bytes.");
+    internal static NftFamily FamilyOf(ReadOnlySpan<byte> payload) => payload.Length >= 4
+        ? (NftFamily)payload[0]
+        : throw NetlinkException.Malformed($"A message of nf_tables has {payload.Length} bytes.");
 
     private static bool IsIn(NftObject found, NftTable table) => found.Family == table.Family && found.Table == table.Table;
 
@@ -136,7 +216,8 @@ public sealed class NftSocket : IDisposable
         var found = ImmutableArray.CreateBuilder<T>();
         Begin(type, family);
         _writer.End();
-        _socket.Dump(_writer, "read", subject, (found, read), static state => state.found.Clear(), static (_, payload, state) => state.found.Add(state.read(FamilyOf(payload), Attributes(payload))));
+        _socket.Dump(_writer, "read", subject, (found, read), static state => state.found.Clear(),
+            static (_, payload, state) => state.found.Add(state.read(FamilyOf(payload), Attributes(payload))));
         return found.DrainToImmutable();
     }
 
@@ -159,6 +240,7 @@ public sealed class NftSocket : IDisposable
         ushort type = NetlinkSocket.TypeOf(request);
         (string action, string subject) = batch.Describe(index - 1);
         string? hint = NetlinkHints.Of(NetlinkProtocol.Netfilter, type, errno, ack);
-        return new NetlinkException(action, subject, MessageNames.Of(NetlinkProtocol.Netfilter, type), errno, ack, hint is null ? "Nothing of the batch was done." : hint + " Nothing of the batch was done.");
+        return new NetlinkException(action, subject, MessageNames.Of(NetlinkProtocol.Netfilter, type), errno, ack,
+            hint is null ? "Nothing of the batch was done." : hint + " Nothing of the batch was done.");
     }
 }

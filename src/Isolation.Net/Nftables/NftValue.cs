@@ -5,15 +5,20 @@ using System.Net.NetworkInformation;
 
 namespace Isolation.Net;
 
-/// <summary>A value as people write it: a number, an address, a network, a name, a range, several of them. What it becomes depends on the type of what it is compared with.</summary>
+/// <summary>A value as people write it: a number, an address, a network, a name, a range, several of them.
+/// What it becomes depends on the type of what it is compared with.</summary>
 public sealed class NftValue
 {
     private NftValue(object content) => Content = content;
 
     internal object Content { get; }
 
+    /// <summary>Whether it is nft's word for all that no other element of a set has.</summary>
+    internal bool IsCatchAll => Content is "*";
+
     /// <summary>All from one value to another.</summary>
-    public static NftValue Range(NftValue from, NftValue to) => new((from ?? throw new ArgumentNullException(nameof(from)), to ?? throw new ArgumentNullException(nameof(to))));
+    public static NftValue Range(NftValue from, NftValue to) =>
+        new((from ?? throw new ArgumentNullException(nameof(from)), to ?? throw new ArgumentNullException(nameof(to))));
 
     /// <summary>Several values, for several fields: <c>10.0.0.1 . tcp . 80</c>.</summary>
     public static NftValue Concatenate(params IEnumerable<NftValue> parts) => new(parts.ToImmutableArray());

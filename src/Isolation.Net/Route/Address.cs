@@ -38,8 +38,14 @@ public enum AddressFlags : uint
     /// <summary><c>IFA_F_NODAD</c>: used at once, without asking whether somebody else has it.</summary>
     NoDad = 2,
 
+    /// <summary><c>IFA_F_OPTIMISTIC</c>: used while it is asked whether somebody else has it; IPv6 only.</summary>
+    Optimistic = 4,
+
     /// <summary><c>IFA_F_DADFAILED</c>: somebody else has it.</summary>
     DadFailed = 8,
+
+    /// <summary><c>IFA_F_HOMEADDRESS</c>: the home address of a mobile node; IPv6 only.</summary>
+    HomeAddress = 0x10,
 
     /// <summary><c>IFA_F_DEPRECATED</c>: no longer used for new connections.</summary>
     Deprecated = 0x20,
@@ -50,13 +56,42 @@ public enum AddressFlags : uint
     /// <summary><c>IFA_F_PERMANENT</c>: without an end.</summary>
     Permanent = 0x80,
 
+    /// <summary><c>IFA_F_MANAGETEMPADDR</c>: the kernel makes temporary addresses of it; IPv6 only.</summary>
+    ManageTemporaryAddresses = 0x100,
+
     /// <summary><c>IFA_F_NOPREFIXROUTE</c>: the route to its network is not added by the kernel.</summary>
     NoPrefixRoute = 0x200,
+
+    /// <summary><c>IFA_F_MCAUTOJOIN</c>: the kernel joins the multicast group that it is.</summary>
+    MulticastAutoJoin = 0x400,
+
+    /// <summary><c>IFA_F_STABLE_PRIVACY</c>: the kernel made it from a secret; IPv6 only, as read.</summary>
+    StablePrivacy = 0x800,
+}
+
+/// <summary>Who made an address: <c>IFAPROT_*</c>. Other numbers are free for other programs. Since Linux 5.18.</summary>
+public enum AddressProtocol : byte
+{
+    /// <summary>Not said.</summary>
+    Unspecified = 0,
+
+    /// <summary><c>IFAPROT_KERNEL_LO</c>, <c>proto kernel_lo</c>: the kernel, an address of the loopback link.</summary>
+    KernelLoopback = 1,
+
+    /// <summary><c>IFAPROT_KERNEL_RA</c>, <c>proto kernel_ra</c>: the kernel, from a router's advertisement.</summary>
+    KernelRouterAdvertisement = 2,
+
+    /// <summary><c>IFAPROT_KERNEL_LL</c>, <c>proto kernel_ll</c>: the kernel, a link-local address.</summary>
+    KernelLinkLocal = 3,
 }
 
 /// <summary>An address of a link: what <c>ip address</c> shows.</summary>
 public sealed record Address : RouteObject
 {
+    // The kernel keeps those of IPv6 to the ones that it lets a request set, and those of IPv4 not at all.
+    private const AddressFlags Requested = AddressFlags.NoDad | AddressFlags.Optimistic | AddressFlags.HomeAddress
+        | AddressFlags.ManageTemporaryAddresses | AddressFlags.NoPrefixRoute | AddressFlags.MulticastAutoJoin;
+
     /// <summary>Initialises an address.</summary>
     /// <param name="linkIndex">The link.</param>
     /// <param name="local">The address itself.</param>
@@ -65,7 +100,8 @@ public sealed record Address : RouteObject
     {
         ArgumentNullException.ThrowIfNull(local);
         if (prefixLength < 0 || prefixLength > NetlinkWriter.LengthOf(local) * 8)
-            throw new ArgumentOutOfRangeException(nameof(prefixLength), prefixLength, $"A prefix of {local} has 0 to {NetlinkWriter.LengthOf(local) * 8} bits.");
+            throw new ArgumentOutOfRangeException(nameof(prefixLength), prefixLength,
+                $"A prefix of {local} has 0 to {NetlinkWriter.LengthOf(local) * 8} bits.");
         (LinkIndex, Local, PrefixLength) = (linkIndex, local, prefixLength);
     }
 
@@ -90,8 +126,12 @@ public sealed record Address : RouteObject
     /// <summary>How far it reaches; null leaves that to the kernel.</summary>
     public RouteScope? Scope { get; init; }
 
-    /// <summary>Its state; in requests only <c>NoDad</c> and <c>NoPrefixRoute</c> count.</summary>
+    /// <summary>Its state. In requests only <c>NoDad</c>, <c>Optimistic</c>, <c>HomeAddress</c>, <c>ManageTemporaryAddresses</c>,
+    /// <c>NoPrefixRoute</c> and <c>MulticastAutoJoin</c> count.</summary>
     public AddressFlags Flags { get; init; }
+
+    /// <summary>Who made it: <c>IFA_PROTO</c>. Since Linux 5.18; earlier kernels do not say, and ignore it.</summary>
+    public AddressProtocol Protocol { get; init; }
 
     /// <summary>The metric of the route to its network; null for the default.</summary>
     public uint? Metric { get; init; }
@@ -127,9 +167,11 @@ public sealed record Address : RouteObject
         if (Broadcast is not null)
             writer.PutAddress(IfAddr.IFA_BROADCAST, Broadcast);
         if (Label is not null)
-            writer.PutText(IfAddr.IFA_LABEL, Label);
+            writer.PutText(IfAddr.IFA_LABEL, Label, LinkNames.MaxLength, "Address label");
         if (Flags != AddressFlags.None)
-            writer.PutUInt32(IfAddr.IFA_FLAGS, (uint)(Flags & (AddressFlags.NoDad | AddressFlags.NoPrefixRoute)));
+            writer.PutUInt32(IfAddr.IFA_FLAGS, (uint)(Flags & Requested));
+        if (Protocol != AddressProtocol.Unspecified)
+            writer.PutByte(IfAddr.IFA_PROTO, (byte)Protocol);
         if (Metric is { } metric)
             writer.PutUInt32(IfAddr.IFA_RT_PRIORITY, metric);
         if (ValidLifetime is not null || PreferredLifetime is not null)
@@ -160,6 +202,7 @@ public sealed record Address : RouteObject
         uint flags = payload[2];
         uint? metric = null;
         TimeSpan? valid = null, preferred = null;
+        AddressProtocol protocol = AddressProtocol.Unspecified;
         var reader = new AttributeReader(payload[8..]);
         while (reader.MoveNext())
         {
@@ -183,6 +226,9 @@ public sealed record Address : RouteObject
                 case IfAddr.IFA_RT_PRIORITY:
                     metric = reader.UInt32;
                     break;
+                case IfAddr.IFA_PROTO:
+                    protocol = (AddressProtocol)reader.Byte;
+                    break;
                 case IfAddr.IFA_CACHEINFO:
                     preferred = Lifetime(BinaryPrimitives.ReadUInt32LittleEndian(reader.Struct(16)));
                     valid = Lifetime(BinaryPrimitives.ReadUInt32LittleEndian(reader.Struct(16)[4..]));
@@ -201,6 +247,7 @@ public sealed record Address : RouteObject
             Label = label,
             Scope = (RouteScope)payload[3],
             Flags = (AddressFlags)flags,
+            Protocol = protocol,
             Metric = metric,
             ValidLifetime = valid,
             PreferredLifetime = preferred,
@@ -221,7 +268,9 @@ public sealed record Address : RouteObject
         writer.PutAddress(IfAddr.IFA_ADDRESS, Peer ?? Local);
     }
 
-    private static uint Seconds(TimeSpan? time) => time is { } value ? (uint)Math.Clamp(value.TotalSeconds, 0, uint.MaxValue - 1) : uint.MaxValue;
+    private static uint Seconds(TimeSpan? time) => time is { } value
+        ? (uint)Math.Clamp(value.TotalSeconds, 0, uint.MaxValue - 1)
+        : uint.MaxValue;
 
     private static TimeSpan? Lifetime(uint seconds) => seconds == uint.MaxValue ? null : TimeSpan.FromSeconds(seconds);
 }
@@ -241,7 +290,8 @@ internal static class AddressText
         int slash = text.IndexOf('/', StringComparison.Ordinal);
         string host = slash < 0 ? text : text[..slash];
         // IPAddress alone would read "1" as 0.0.0.1, and accept a scope.
-        if (!IPAddress.TryParse(host, out IPAddress? address) || host.Contains('%', StringComparison.Ordinal) || (address.AddressFamily == AddressFamily.InterNetwork && host.Count(c => c == '.') != 3))
+        if (!IPAddress.TryParse(host, out IPAddress? address) || host.Contains('%', StringComparison.Ordinal)
+            || (address.AddressFamily == AddressFamily.InterNetwork && host.Count(c => c == '.') != 3))
             throw new FormatException($"\"{text}\" is not an IP address, such as 10.0.0.1/24 or fd00::1/64.");
         int most = NetlinkWriter.LengthOf(address) * 8;
         if (slash < 0)

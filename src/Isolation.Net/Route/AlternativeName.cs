@@ -4,7 +4,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A further name of a link, of up to 127 bytes: <c>ip link property add dev NAME altname ALTERNATIVE</c>. Since Linux 5.5.</summary>
+/// <summary>A further name of a link, of up to 127 bytes:
+/// <c>ip link property add dev NAME altname ALTERNATIVE</c>. Since Linux 5.5.</summary>
 /// <param name="LinkIndex">The link.</param>
 /// <param name="Name">The name.</param>
 public sealed record AlternativeName(int LinkIndex, string Name) : RouteObject

@@ -2,7 +2,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A bridge: a switch in the kernel, whose ports are the links that have it as <see cref="Link.Master"/>. <c>ip link add NAME type bridge</c>.</summary>
+/// <summary>A bridge: a switch in the kernel, whose ports are the links that have it as <see cref="Link.Master"/>.
+/// <c>ip link add NAME type bridge</c>.</summary>
 public sealed record BridgeLink : Link
 {
     private const int TicksPerSecond = 100; // USER_HZ
@@ -47,7 +48,8 @@ public sealed record BridgeLink : Link
         PutTicks(writer, IfLink.IFLA_BR_FORWARD_DELAY, ForwardDelayHundredths);
         PutTicks(writer, IfLink.IFLA_BR_HELLO_TIME, HelloTimeHundredths);
         PutTicks(writer, IfLink.IFLA_BR_MAX_AGE, MaxAgeHundredths);
-        PutTicks(writer, IfLink.IFLA_BR_AGEING_TIME, AgeingTime is { } ageing ? (uint)(ageing.Ticks * TicksPerSecond / TimeSpan.TicksPerSecond) : null);
+        PutTicks(writer, IfLink.IFLA_BR_AGEING_TIME,
+            AgeingTime is { } ageing ? (uint)(ageing.Ticks * TicksPerSecond / TimeSpan.TicksPerSecond) : null);
         PutTicks(writer, IfLink.IFLA_BR_STP_STATE, Stp is { } stp ? stp ? 1u : 0 : null);
         if (Priority is { } priority)
             writer.PutUInt16(IfLink.IFLA_BR_PRIORITY, priority);

@@ -16,7 +16,8 @@ public partial record Link
             throw NetlinkException.Malformed($"A link has {payload.Length} bytes.");
         var flags = (LinkFlags)BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]);
         string? name = null, alias = null, qdisc = null;
-        int? mtu = null, master = null, parent = null, queueLength = null, sendQueues = null, receiveQueues = null, gso = null, parentNamespace = null;
+        int? mtu = null, master = null, parent = null, queueLength = null, sendQueues = null, receiveQueues = null, gso = null,
+            parentNamespace = null;
         uint? group = null;
         PhysicalAddress? address = null;
         ImmutableArray<string> names = [];

@@ -7,7 +7,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A network interface: what <c>ip link</c> shows. The kinds with options have records of their own, such as <see cref="VethLink"/>.</summary>
+/// <summary>A network interface: what <c>ip link</c> shows. The kinds with options have records of their own,
+/// such as <see cref="VethLink"/>.</summary>
 /// <example><code>
 /// using RouteSocket route = RouteSocket.Open();
 /// route.Add(new BridgeLink { Name = "br0", Mtu = 1400, Up = true });
@@ -17,7 +18,11 @@ namespace Isolation.Net;
 /// </code></example>
 public partial record Link : RouteObject
 {
-    /// <summary>Its number: <c>ifi_index</c>. In a request it chooses the link, or, for a new one, the number that it gets; 0 leaves that to the name, or the kernel.</summary>
+    // IFALIASZ and MODULE_NAME_LEN without the NUL; a longer kind would be cut.
+    private const int MaxAlias = 255, MaxKind = 55;
+
+    /// <summary>Its number: <c>ifi_index</c>. In a request it chooses the link, or, for a new one, the number that it gets;
+    /// 0 leaves that to the name, or the kernel.</summary>
     public int Index { get; init; }
 
     /// <summary>Its name: <c>IFLA_IFNAME</c>, at most 15 bytes. In a change of a link that is chosen by index, its new name.</summary>
@@ -71,7 +76,8 @@ public partial record Link : RouteObject
     /// <summary>The largest packet that is handed to it to be cut up, in bytes: <c>IFLA_GSO_MAX_SIZE</c>.</summary>
     public int? GsoMaxSize { get; init; }
 
-    /// <summary>How it makes its link-local IPv6 address; null where it has no IPv6. Of a link that is there: a new one takes no setting of IPv6 yet.</summary>
+    /// <summary>How it makes its link-local IPv6 address; null where it has no IPv6. Of a link that is there:
+    /// a new one takes no setting of IPv6 yet.</summary>
     public AddressGeneration? AddressGeneration { get; init; }
 
     /// <summary>How it behaves as the port of a bridge: <c>IFLA_INFO_SLAVE_DATA</c>; null where it is none.</summary>
@@ -108,7 +114,9 @@ public partial record Link : RouteObject
 
     internal override string Noun => "link";
 
-    internal override string Subject => Name is { } name ? $"\"{name}\"" : string.Create(CultureInfo.InvariantCulture, $"with index {Index}");
+    internal override string Subject => Name is { } name
+        ? $"\"{name}\""
+        : string.Create(CultureInfo.InvariantCulture, $"with index {Index}");
 
     /// <summary>Whether the record has options to write in <c>IFLA_INFO_DATA</c>.</summary>
     private protected virtual bool HasData => false;
@@ -183,9 +191,9 @@ public partial record Link : RouteObject
         if (Group is { } group)
             writer.PutUInt32(IfLink.IFLA_GROUP, group);
         if (Alias is not null)
-            writer.PutText(IfLink.IFLA_IFALIAS, Alias);
+            writer.PutText(IfLink.IFLA_IFALIAS, Alias, MaxAlias, "Alias", endsWithNul: false); // none removes it
         if (NetworkNamespace is not null)
-            writer.PutInt32(IfLink.IFLA_NET_NS_FD, NetworkNamespace.Descriptor);
+            writer.PutDescriptor(IfLink.IFLA_NET_NS_FD, NetworkNamespace);
         if (NetworkNamespaceOfProcess is { } process)
             writer.PutInt32(IfLink.IFLA_NET_NS_PID, process);
         WriteInfo(writer);
@@ -199,7 +207,7 @@ public partial record Link : RouteObject
         using (writer.Nested(IfLink.IFLA_LINKINFO))
         {
             if (Kind is not null)
-                writer.PutText(IfLink.IFLA_INFO_KIND, Kind);
+                writer.PutText(IfLink.IFLA_INFO_KIND, Kind, MaxKind, "Link kind");
             if (HasData)
             {
                 using (writer.Nested(IfLink.IFLA_INFO_DATA))

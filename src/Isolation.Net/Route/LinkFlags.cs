@@ -115,7 +115,8 @@ public sealed record LinkStatistics
     internal static LinkStatistics Read(AttributeReader attribute)
     {
         ReadOnlySpan<byte> words = attribute.Struct(72);
-        static ulong Word(ReadOnlySpan<byte> words, int index) => System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(words[(index * 8)..]);
+        static ulong Word(ReadOnlySpan<byte> words, int index) =>
+            System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(words[(index * 8)..]);
         return new LinkStatistics
         {
             ReceivedPackets = Word(words, 0),
@@ -134,10 +135,17 @@ public sealed record LinkStatistics
 /// <summary>Names and hardware addresses of links.</summary>
 internal static class LinkNames
 {
-    private const int MaxLength = 15, MaxAlternativeLength = 127;
+    /// <summary>IFNAMSIZ without the NUL.</summary>
+    internal const int MaxLength = 15;
+
+    // ALTIFNAMSIZ without the NUL
+    private const int MaxAlternativeLength = 127;
 
     // What the kernel refuses, and what would end the name; isspace(3) of Latin-1 has the no-break space.
     private static readonly System.Buffers.SearchValues<char> s_forbidden = System.Buffers.SearchValues.Create("/:\0 \t\n\v\f\r\u00a0");
+
+    /// <summary>Whether a name has no more bytes than a link's own may have; more are possible for an alternative one.</summary>
+    internal static bool IsShort(string name) => System.Text.Encoding.UTF8.GetByteCount(name) <= MaxLength;
 
     /// <summary>Checks an interface's name as the kernel does.</summary>
     internal static string Check(string name, bool alternative = false)
@@ -147,12 +155,14 @@ internal static class LinkNames
         if (length > most)
             throw new ArgumentException($"Interface name \"{name}\" has {length} bytes; at most {most} are possible.", nameof(name));
         if (name is "" or "." or ".." || name.AsSpan().IndexOfAny(s_forbidden) >= 0)
-            throw new ArgumentException($"\"{name.Replace("\0", "\\0", StringComparison.Ordinal)}\" cannot be an interface's name: it must not be empty, \".\" or \"..\", nor contain white space, slashes or colons.", nameof(name));
+            throw new ArgumentException($"\"{name.Replace("\0", "\\0", StringComparison.Ordinal)}\" cannot be an interface's name: "
+                + "it must not be empty, \".\" or \"..\", nor contain white space, slashes or colons.", nameof(name));
         return name;
     }
 
     /// <summary>A hardware address with colons.</summary>
-    internal static string Format(PhysicalAddress address) => string.Join(':', address.GetAddressBytes().Select(b => b.ToString("x2", System.Globalization.CultureInfo.InvariantCulture)));
+    internal static string Format(PhysicalAddress address) =>
+        string.Join(':', address.GetAddressBytes().Select(b => b.ToString("x2", System.Globalization.CultureInfo.InvariantCulture)));
 
     internal static ImmutableArray<string> NamesIn(AttributeReader list)
     {

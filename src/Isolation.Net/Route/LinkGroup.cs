@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>All links of a group (<see cref="Link.Group"/>), which are changed or deleted at once: <c>ip link set group N</c>, <c>ip link delete group N</c>.</summary>
+/// <summary>All links of a group (<see cref="Link.Group"/>), which are changed or deleted at once:
+/// <c>ip link set group N</c>, <c>ip link delete group N</c>.</summary>
 /// <remarks>Deleting a group is much faster than deleting its links: the kernel waits once, not once for each link.</remarks>
 /// <param name="Number">The group; 0 is that of all links that were put into no other, which cannot be deleted.</param>
 /// <example><code>

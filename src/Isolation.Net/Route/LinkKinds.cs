@@ -3,14 +3,17 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>One end of a pair of links: what goes into one comes out of the other. <c>ip link add NAME type veth peer name PEER</c>.</summary>
-/// <remarks>When one end is deleted, or its network namespace ends, the other is gone too. See veth(4), and <see cref="VethPair"/>.</remarks>
+/// <summary>One end of a pair of links: what goes into one comes out of the other.
+/// <c>ip link add NAME type veth peer name PEER</c>.</summary>
+/// <remarks>When one end is deleted, or its network namespace ends, the other is gone too.
+/// See veth(4), and <see cref="VethPair"/>.</remarks>
 public sealed record VethLink : Link
 {
     /// <summary>Initialises one end.</summary>
     public VethLink() => Kind = "veth";
 
-    /// <summary>The other end, for a new pair: its name, number, hardware address and network namespace. It cannot be set up yet. Never read: see <see cref="Link.ParentIndex"/>.</summary>
+    /// <summary>The other end, for a new pair: its name, number, hardware address and network namespace. It cannot be set up yet.
+    /// Never read: see <see cref="Link.ParentIndex"/>.</summary>
     public Link? Peer { get; init; }
 
     private protected override bool HasData => Peer is not null;
@@ -31,15 +34,16 @@ public sealed record DummyLink : Link
     public DummyLink() => Kind = "dummy";
 }
 
-/// <summary>An intermediate functional block: packets that come in elsewhere are redirected to it, to be queued and limited as if they went out.
-/// <c>ip link add NAME type ifb</c>.</summary>
+/// <summary>An intermediate functional block: packets that come in elsewhere are redirected to it, to be queued and limited as if they went
+/// out. <c>ip link add NAME type ifb</c>.</summary>
 public sealed record IfbLink : Link
 {
     /// <summary>Initialises one.</summary>
     public IfbLink() => Kind = "ifb";
 }
 
-/// <summary>A WireGuard tunnel: <c>ip link add NAME type wireguard</c>. Its keys and peers are set by <see cref="WireguardSocket"/>.</summary>
+/// <summary>A WireGuard tunnel: <c>ip link add NAME type wireguard</c>.
+/// Its keys and peers are set by <see cref="WireguardSocket"/>.</summary>
 public sealed record WireguardLink : Link
 {
     /// <summary>Initialises one.</summary>
@@ -100,7 +104,8 @@ public enum MacvlanMode
     Passthru = 8,
 }
 
-/// <summary>A link with a hardware address of its own on another: <c>ip link add link PARENT name NAME type macvlan mode MODE</c>.</summary>
+/// <summary>A link with a hardware address of its own on another:
+/// <c>ip link add link PARENT name NAME type macvlan mode MODE</c>.</summary>
 public sealed record MacvlanLink : Link
 {
     /// <summary>Initialises one.</summary>
@@ -152,7 +157,8 @@ public enum IpvlanIsolation
     Vepa = 2,
 }
 
-/// <summary>A link with the parent's hardware address and IP addresses of its own: <c>ip link add link PARENT name NAME type ipvlan mode MODE</c>.</summary>
+/// <summary>A link with the parent's hardware address and IP addresses of its own:
+/// <c>ip link add link PARENT name NAME type ipvlan mode MODE</c>.</summary>
 public sealed record IpvlanLink : Link
 {
     /// <summary>Initialises one.</summary>
@@ -190,7 +196,8 @@ public sealed record IpvlanLink : Link
     }
 }
 
-/// <summary>A device that stands for a routing table of its own; links become its ports by <see cref="Link.Master"/>. <c>ip link add NAME type vrf table TABLE</c>.</summary>
+/// <summary>A device that stands for a routing table of its own; links become its ports by <see cref="Link.Master"/>.
+/// <c>ip link add NAME type vrf table TABLE</c>.</summary>
 public sealed record VrfLink : Link
 {
     /// <summary>Initialises one.</summary>

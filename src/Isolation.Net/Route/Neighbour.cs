@@ -52,7 +52,7 @@ public sealed record Neighbour(int LinkIndex, IPAddress Destination) : RouteObje
     /// <summary>Whether this host answers for it: <c>NTF_PROXY</c>.</summary>
     public bool Proxy { get; init; }
 
-    /// <summary>Whether it is a router: <c>NTF_ROUTER</c>; as read.</summary>
+    /// <summary>Whether it is a router: <c>NTF_ROUTER</c>.</summary>
     public bool Router { get; init; }
 
     internal override ushort NewType => Rtnetlink.RTM_NEWNEIGH;
@@ -108,7 +108,7 @@ public sealed record Neighbour(int LinkIndex, IPAddress Destination) : RouteObje
         header[0] = AddressText.Family(Destination);
         BinaryPrimitives.WriteInt32LittleEndian(header[4..], LinkIndex);
         BinaryPrimitives.WriteUInt16LittleEndian(header[8..], (ushort)(Proxy ? 0 : State));
-        header[10] = Proxy ? NeighbourAbi.NTF_PROXY : (byte)0;
+        header[10] = (byte)((Proxy ? NeighbourAbi.NTF_PROXY : 0) | (Router ? NeighbourAbi.NTF_ROUTER : 0));
         writer.Begin(type, flags, header);
         writer.PutAddress(NeighbourAbi.NDA_DST, Destination);
     }

@@ -2,7 +2,8 @@ using Isolation.Linux;
 
 namespace Isolation.Net;
 
-/// <summary>Kernel settings of the network in one network namespace, and of its links: /proc/sys/net. See the kernel's ip-sysctl guide.</summary>
+/// <summary>Kernel settings of the network in one network namespace, and of its links: /proc/sys/net.
+/// See the kernel's ip-sysctl guide.</summary>
 /// <example><code>
 /// var settings = new NetworkSysctls(inside);
 /// settings.Write("net.ipv4.ip_forward", "1");
@@ -12,13 +13,17 @@ namespace Isolation.Net;
 public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
 {
     /// <summary>Reads a setting.</summary>
-    /// <param name="name">With dots: <c>net.ipv4.ip_forward</c>. An interface's name that has dots is written with slashes in their place, as in sysctl(8).</param>
+    /// <param name="name">With dots: <c>net.ipv4.ip_forward</c>. An interface's name that has dots is written with slashes
+    /// in their place, as in sysctl(8).</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such setting.</exception>
-    public string Read(string name) => NetworkNamespace.Run(networkNamespace, () => Access(name, "read setting", PathOf, path => File.ReadAllText(path).TrimEnd('\n')));
+    public string Read(string name) =>
+        NetworkNamespace.Run(networkNamespace, () => Access(name, "read setting", PathOf, path => File.ReadAllText(path).TrimEnd('\n')));
 
     /// <summary>Writes a setting. Scope: the network namespace.</summary>
-    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such setting. <c>EACCES</c>: not allowed. <c>EINVAL</c>: not such a value.</exception>
-    public void Write(string name, string value) => NetworkNamespace.Run(networkNamespace, () => Access(name, $"set \"{value}\" as", PathOf, path => Put(path, value)));
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such setting. <c>EACCES</c>: not allowed.
+    /// <c>EINVAL</c>: not such a value.</exception>
+    public void Write(string name, string value) =>
+        NetworkNamespace.Run(networkNamespace, () => Access(name, $"set \"{value}\" as", PathOf, path => Put(path, value)));
 
     /// <summary>Reads a setting of a link: /proc/sys/net/FAMILY/conf/LINK/NAME.</summary>
     /// <param name="link">The link's name; <c>all</c> and <c>default</c> are the kernel's own.</param>
@@ -26,12 +31,15 @@ public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
     /// <param name="name">The setting: <c>forwarding</c>.</param>
     /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such link or setting.</exception>
     public string ReadOfLink(string link, string family, string name) =>
-        NetworkNamespace.Run(networkNamespace, () => Access(OfLink(link, family, name), "read setting", static path => path, path => File.ReadAllText(path).TrimEnd('\n')));
+        NetworkNamespace.Run(networkNamespace,
+            () => Access(OfLink(link, family, name), "read setting", static path => path, path => File.ReadAllText(path).TrimEnd('\n')));
 
     /// <summary>Writes a setting of a link: /proc/sys/net/FAMILY/conf/LINK/NAME.</summary>
-    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such link or setting. <c>EACCES</c>: not allowed. <c>EINVAL</c>: not such a value.</exception>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: there is no such link or setting. <c>EACCES</c>: not allowed.
+    /// <c>EINVAL</c>: not such a value.</exception>
     public void WriteOfLink(string link, string family, string name, string value) =>
-        NetworkNamespace.Run(networkNamespace, () => Access(OfLink(link, family, name), $"set \"{value}\" as", static path => path, path => Put(path, value)));
+        NetworkNamespace.Run(networkNamespace,
+            () => Access(OfLink(link, family, name), $"set \"{value}\" as", static path => path, path => Put(path, value)));
 
     private static string OfLink(string link, string family, string name)
     {
@@ -39,7 +47,9 @@ public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
         ArgumentNullException.ThrowIfNull(name);
         if (family is not ("ipv4" or "ipv6"))
             throw new ArgumentException($"\"{family}\" is neither ipv4 nor ipv6.", nameof(family));
-        return name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? $"/proc/sys/net/{family}/conf/{link}/{name}" : throw new ArgumentException($"\"{name}\" is not a setting's name.", nameof(name));
+        return name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
+            ? $"/proc/sys/net/{family}/conf/{link}/{name}"
+            : throw new ArgumentException($"\"{name}\" is not a setting's name.", nameof(name));
     }
 
     private static string PathOf(string name)
@@ -51,7 +61,8 @@ public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
                 text[i] = source[i] switch { '.' => '/', '/' => '.', char c => c };
         });
         return path.StartsWith("net/", StringComparison.Ordinal) && !path.Split('/').Any(part => part is "" or "." or "..")
-            ? "/proc/sys/" + path : throw new ArgumentException($"\"{name}\" is not a network setting's name: it must begin with net.", nameof(name));
+            ? "/proc/sys/" + path
+            : throw new ArgumentException($"\"{name}\" is not a network setting's name: it must begin with net.", nameof(name));
     }
 
     // Not File.WriteAllText: that would try to make what is not there.
@@ -72,11 +83,13 @@ public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new LinuxException(action, subject, "openat(2)", Errno.ENOENT, hint: "There is no such link or setting in that network namespace.");
+            throw new LinuxException(action, subject, "openat(2)", Errno.ENOENT,
+                hint: "There is no such link or setting in that network namespace.");
         }
         catch (UnauthorizedAccessException)
         {
-            throw new LinuxException(action, subject, "openat(2)", Errno.EACCES, hint: "It needs root in the user namespace that owns the network, and /proc/sys to be writable.");
+            throw new LinuxException(action, subject, "openat(2)", Errno.EACCES,
+                hint: "It needs root in the user namespace that owns the network, and /proc/sys to be writable.");
         }
         catch (IOException e)
         {

@@ -8,7 +8,7 @@ namespace Isolation.Net;
 
 /// <summary>One of a group of nexthops.</summary>
 /// <param name="Id">The nexthop's number.</param>
-/// <param name="Weight">Its share, 1 to 256.</param>
+/// <param name="Weight">Its share, 1 to 65536; before Linux 6.12 to 256.</param>
 public readonly record struct NexthopMember(uint Id, int Weight = 1);
 
 /// <summary>A way that routes share, so that it can be changed for all at once: what <c>ip nexthop</c> shows. Since Linux 5.3.</summary>
@@ -27,8 +27,20 @@ public sealed record Nexthop(uint Id) : RouteObject
     /// <summary>Whether it is of IPv6, where there is no gateway to say so.</summary>
     public bool IPv6 { get; init; }
 
+    /// <summary>Who made it.</summary>
+    public RouteProtocol Protocol { get; init; }
+
+    /// <summary>Whether the gateway is taken to be on the link even where no network of it has it: <c>onlink</c>.</summary>
+    public bool OnLink { get; init; }
+
+    /// <summary>What was read of it and has no property, such as an encapsulation.</summary>
+    internal KeptAttributes Kept { get; init; }
+
     /// <summary>The nexthops that it is a group of; empty for a single one.</summary>
     public ImmutableArray<NexthopMember> Group { get; init; } = [];
+
+    /// <summary>How the group keeps its flows when it changes; null for a group that spreads them anew.</summary>
+    public ResilientGroup? Resilient { get; init; }
 
     internal override ushort NewType => Rtnetlink.RTM_NEWNEXTHOP;
 
@@ -37,8 +49,10 @@ public sealed record Nexthop(uint Id) : RouteObject
     internal override string Subject => Id.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Compares by value, the group included.</summary>
-    public bool Equals(Nexthop? other) => other is not null && Id == other.Id && Equals(Gateway, other.Gateway) && LinkIndex == other.LinkIndex
-        && Blackhole == other.Blackhole && IPv6 == other.IPv6 && Group.AsSpan().SequenceEqual(other.Group.AsSpan());
+    public bool Equals(Nexthop? other) => other is not null && Id == other.Id && Equals(Gateway, other.Gateway)
+        && LinkIndex == other.LinkIndex
+        && Blackhole == other.Blackhole && IPv6 == other.IPv6 && Protocol == other.Protocol && OnLink == other.OnLink
+            && Kept.Equals(other.Kept) && Resilient == other.Resilient && Group.AsSpan().SequenceEqual(other.Group.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Id, Gateway, LinkIndex, Blackhole, IPv6, Group.Length);
@@ -48,16 +62,20 @@ public sealed record Nexthop(uint Id) : RouteObject
         Begin(writer, Rtnetlink.RTM_NEWNEXTHOP, flags);
         if (!Group.IsEmpty)
         {
-            // struct nexthop_grp { u32 id; u8 weight; u8 high; u16 pad; }
-            Span<byte> members = stackalloc byte[8 * Math.Min(Group.Length, 512)];
-            members.Clear();
-            for (int i = 0; i < members.Length / 8; i++)
+            // struct nexthop_grp { u32 id; u8 weight; u8 weight_high; u16 pad; }, the share less 1
+            var members = new byte[8 * Group.Length];
+            for (int i = 0; i < Group.Length; i++)
             {
-                BinaryPrimitives.WriteUInt32LittleEndian(members[(i * 8)..], Group[i].Id);
-                members[(i * 8) + 4] = checked((byte)(Group[i].Weight - 1));
+                BinaryPrimitives.WriteUInt32LittleEndian(members.AsSpan(i * 8), Group[i].Id);
+                BinaryPrimitives.WriteUInt16LittleEndian(members.AsSpan((i * 8) + 4), checked((ushort)(Group[i].Weight - 1)));
             }
 
             writer.Put(NexthopAbi.NHA_GROUP, members);
+            if (Resilient is not null)
+            {
+                writer.PutUInt16(NexthopAbi.NHA_GROUP_TYPE, NexthopAbi.NEXTHOP_GRP_TYPE_RES);
+                Resilient.Write(writer);
+            }
         }
 
         if (Gateway is not null)
@@ -66,6 +84,7 @@ public sealed record Nexthop(uint Id) : RouteObject
             writer.PutInt32(NexthopAbi.NHA_OIF, link);
         if (Blackhole)
             writer.PutFlag(NexthopAbi.NHA_BLACKHOLE);
+        writer.Put(Kept);
         writer.End();
     }
 
@@ -82,7 +101,12 @@ public sealed record Nexthop(uint Id) : RouteObject
     {
         if (payload.Length < 8)
             throw NetlinkException.Malformed($"A nexthop has {payload.Length} bytes.");
-        var nexthop = new Nexthop(0) { IPv6 = payload[0] == 10 };
+        var nexthop = new Nexthop(0)
+        {
+            IPv6 = payload[0] == 10,
+            Protocol = (RouteProtocol)payload[2],
+            OnLink = (BinaryPrimitives.ReadUInt32LittleEndian(payload[4..]) & Rtnetlink.RTNH_F_ONLINK) != 0,
+        };
         var reader = new AttributeReader(payload[8..]);
         while (reader.MoveNext())
         {
@@ -93,6 +117,11 @@ public sealed record Nexthop(uint Id) : RouteObject
                 NexthopAbi.NHA_OIF => nexthop with { LinkIndex = reader.Int32 },
                 NexthopAbi.NHA_BLACKHOLE => nexthop with { Blackhole = true },
                 NexthopAbi.NHA_GROUP => nexthop with { Group = ReadGroup(reader.Value) },
+                NexthopAbi.NHA_RES_GROUP => nexthop with { Resilient = ResilientGroup.Read(reader.Nested) },
+                NexthopAbi.NHA_GROUP_TYPE when reader.UInt16 is NexthopAbi.NEXTHOP_GRP_TYPE_MPATH or NexthopAbi.NEXTHOP_GRP_TYPE_RES =>
+                    nexthop,
+                NexthopAbi.NHA_GROUP_TYPE or NexthopAbi.NHA_ENCAP_TYPE or NexthopAbi.NHA_ENCAP or NexthopAbi.NHA_FDB =>
+                    nexthop with { Kept = nexthop.Kept.With(reader) },
                 _ => nexthop,
             };
         }
@@ -106,6 +135,9 @@ public sealed record Nexthop(uint Id) : RouteObject
         Span<byte> header = stackalloc byte[8];
         header.Clear();
         header[0] = !Group.IsEmpty ? (byte)0 : Gateway is not null ? AddressText.Family(Gateway) : IPv6 ? (byte)10 : (byte)2;
+        header[2] = (byte)Protocol;
+        if (OnLink)
+            BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Rtnetlink.RTNH_F_ONLINK);
         writer.Begin(type, flags, header);
         if (Id != 0)
             writer.PutUInt32(NexthopAbi.NHA_ID, Id);
@@ -117,7 +149,8 @@ public sealed record Nexthop(uint Id) : RouteObject
             throw NetlinkException.Malformed($"A group of nexthops has {list.Length} bytes.");
         var members = ImmutableArray.CreateBuilder<NexthopMember>();
         for (; !list.IsEmpty; list = list[8..])
-            members.Add(new NexthopMember(BinaryPrimitives.ReadUInt32LittleEndian(list), list[4] + 1));
+            members.Add(new NexthopMember(BinaryPrimitives.ReadUInt32LittleEndian(list),
+                BinaryPrimitives.ReadUInt16LittleEndian(list[4..]) + 1));
         return members.ToImmutable();
     }
 }

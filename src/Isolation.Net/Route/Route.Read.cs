@@ -21,6 +21,9 @@ public sealed partial record Route
         RouteMetrics? metrics = null;
         ImmutableArray<RouteHop> hops = [];
         bool onLink = (BinaryPrimitives.ReadUInt32LittleEndian(payload[8..]) & Rtnetlink.RTNH_F_ONLINK) != 0;
+        IPNetwork? from = null;
+        TimeSpan? expires = null;
+        KeptAttributes kept = default;
         var reader = new AttributeReader(payload[12..]);
         while (reader.MoveNext())
         {
@@ -28,6 +31,12 @@ public sealed partial record Route
             {
                 case Rtnetlink.RTA_DST:
                     destination = reader.IPAddress;
+                    break;
+                case Rtnetlink.RTA_SRC:
+                    from = Network(reader.IPAddress, payload[2]);
+                    break;
+                case Rtnetlink.RTA_CACHEINFO:
+                    expires = ExpiresOf(reader);
                     break;
                 case Rtnetlink.RTA_GATEWAY:
                     gateway = reader.IPAddress;
@@ -56,6 +65,13 @@ public sealed partial record Route
                 case Rtnetlink.RTA_MULTIPATH:
                     hops = ReadHops(reader.Value);
                     break;
+                // What only answers have: of the packet that was asked for, or counted.
+                case Rtnetlink.RTA_IIF or Rtnetlink.RTA_MARK or Rtnetlink.RTA_MFC_STATS or Rtnetlink.RTA_EXPIRES or Rtnetlink.RTA_PAD
+                    or Rtnetlink.RTA_UID or Rtnetlink.RTA_IP_PROTO or Rtnetlink.RTA_SPORT or Rtnetlink.RTA_DPORT:
+                    break;
+                default:
+                    kept = kept.With(reader);
+                    break;
             }
         }
 
@@ -73,6 +89,10 @@ public sealed partial record Route
             Type = (RouteType)payload[7],
             OnLink = onLink,
             Metrics = metrics,
+            Tos = v6 ? (byte)0 : payload[3],
+            Source = from,
+            Expires = expires,
+            Kept = kept,
         };
     }
 
@@ -86,10 +106,16 @@ public sealed partial record Route
         return new IPNetwork(new IPAddress(bytes), prefix);
     }
 
+    /// <summary>The time that is left, of <c>struct rta_cacheinfo</c>: in hundredths of a second, USER_HZ. Where it has none, 0.</summary>
+    private static TimeSpan? ExpiresOf(AttributeReader reader) =>
+        BinaryPrimitives.ReadInt32LittleEndian(reader.Struct(12)[8..]) is > 0 and int left ? TimeSpan.FromMilliseconds(left * 10L) : null;
+
     private static IPAddress Via(AttributeReader reader)
     {
         ReadOnlySpan<byte> value = reader.Value;
-        return value.Length is 6 or 18 ? new IPAddress(value[2..]) : throw NetlinkException.Malformed($"A gateway of another family has {value.Length} bytes.");
+        return value.Length is 6 or 18
+            ? new IPAddress(value[2..])
+            : throw NetlinkException.Malformed($"A gateway of another family has {value.Length} bytes.");
     }
 
     private static ImmutableArray<RouteHop> ReadHops(ReadOnlySpan<byte> list)
@@ -101,18 +127,23 @@ public sealed partial record Route
             if (length < 8 || length > list.Length)
                 throw NetlinkException.Malformed($"One way of a route says that it has {length} bytes, of {list.Length}.");
             IPAddress? gateway = null;
+            KeptAttributes kept = default;
             var reader = new AttributeReader(list[8..length]);
             while (reader.MoveNext())
             {
-                gateway = reader.Type switch
-                {
-                    Rtnetlink.RTA_GATEWAY => reader.IPAddress,
-                    Rtnetlink.RTA_VIA => Via(reader),
-                    _ => gateway,
-                };
+                if (reader.Type is Rtnetlink.RTA_GATEWAY)
+                    gateway = reader.IPAddress;
+                else if (reader.Type is Rtnetlink.RTA_VIA)
+                    gateway = Via(reader);
+                else
+                    kept = kept.With(reader);
             }
 
-            hops.Add(new RouteHop(gateway, BinaryPrimitives.ReadInt32LittleEndian(list[4..]), list[3] + 1));
+            hops.Add(new RouteHop(gateway, BinaryPrimitives.ReadInt32LittleEndian(list[4..]), list[3] + 1)
+            {
+                OnLink = (list[2] & Rtnetlink.RTNH_F_ONLINK) != 0,
+                Kept = kept,
+            });
             list = list[Math.Min(NetlinkWriter.Align(length), list.Length)..];
         }
 

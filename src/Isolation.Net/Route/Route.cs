@@ -63,7 +63,22 @@ public enum RouteProtocol : byte
 /// <param name="Gateway">The router; null where the destination is on the link.</param>
 /// <param name="LinkIndex">The link; null leaves it to the gateway.</param>
 /// <param name="Weight">Its share among the others, 1 to 256.</param>
-public sealed record RouteHop(IPAddress? Gateway = null, int? LinkIndex = null, int Weight = 1);
+public sealed record RouteHop(IPAddress? Gateway = null, int? LinkIndex = null, int Weight = 1)
+{
+    /// <summary>Whether the gateway is taken to be on the link even where no network of it has it: <c>onlink</c>.</summary>
+    public bool OnLink { get; init; }
+
+    /// <summary>What was read of it and has no property, such as an encapsulation.</summary>
+    internal KeptAttributes Kept { get; init; }
+
+    /// <summary>The way as <c>ip route</c> prints it, with the link's number in the place of its name.</summary>
+    internal string ToText()
+    {
+        string way = (Gateway is null ? "" : $" via {Gateway}") + (LinkIndex is { } link
+            ? string.Create(CultureInfo.InvariantCulture, $" dev {link}") : "");
+        return string.Create(CultureInfo.InvariantCulture, $" nexthop{way} weight {Weight}{(OnLink ? " onlink" : "")}");
+    }
+}
 
 /// <summary>What the host knows of the way: <c>RTA_METRICS</c>. Null leaves a value to the kernel.</summary>
 public sealed record RouteMetrics
@@ -86,9 +101,13 @@ public sealed record RouteMetrics
     /// <summary>The receive window at the start, in segments: <c>RTAX_INITRWND</c>.</summary>
     public uint? InitialReceiveWindow { get; init; }
 
+    /// <summary>What was read and has no property: locks, a congestion control, features, times.</summary>
+    internal KeptAttributes Kept { get; init; }
+
     private IEnumerable<(ushort Type, uint? Value)> Values =>
     [
-        (Rtnetlink.RTAX_MTU, Mtu), (Rtnetlink.RTAX_ADVMSS, AdvertisedMss), (Rtnetlink.RTAX_WINDOW, Window), (Rtnetlink.RTAX_HOPLIMIT, HopLimit),
+        (Rtnetlink.RTAX_MTU, Mtu), (Rtnetlink.RTAX_ADVMSS, AdvertisedMss), (Rtnetlink.RTAX_WINDOW, Window),
+        (Rtnetlink.RTAX_HOPLIMIT, HopLimit),
         (Rtnetlink.RTAX_INITCWND, InitialCongestionWindow), (Rtnetlink.RTAX_INITRWND, InitialReceiveWindow),
     ];
 
@@ -101,6 +120,8 @@ public sealed record RouteMetrics
                 if (value is { } number)
                     writer.PutUInt32(type, number);
             }
+
+            writer.Put(Kept);
         }
     }
 
@@ -117,7 +138,7 @@ public sealed record RouteMetrics
                 Rtnetlink.RTAX_HOPLIMIT => metrics with { HopLimit = reader.UInt32 },
                 Rtnetlink.RTAX_INITCWND => metrics with { InitialCongestionWindow = reader.UInt32 },
                 Rtnetlink.RTAX_INITRWND => metrics with { InitialReceiveWindow = reader.UInt32 },
-                _ => metrics,
+                _ => metrics with { Kept = metrics.Kept.With(reader) },
             };
         }
 
@@ -131,6 +152,9 @@ public sealed record RouteMetrics
 /// </code></example>
 public sealed partial record Route : RouteObject
 {
+    /// <summary>In place of a table's number, where routes are read: those of every table. <c>RT_TABLE_UNSPEC</c>.</summary>
+    public const uint AllTables = 0;
+
     /// <summary>The main table: <c>RT_TABLE_MAIN</c>.</summary>
     public const uint MainTable = 254;
 
@@ -165,7 +189,8 @@ public sealed partial record Route : RouteObject
     /// <summary>The address that packets are sent from where the program does not say.</summary>
     public IPAddress? PreferredSource { get; init; }
 
-    /// <summary>Among routes to the same destination the lowest wins: <c>RTA_PRIORITY</c>; null leaves it to the kernel: 0, for IPv6 1024.</summary>
+    /// <summary>Among routes to the same destination the lowest wins: <c>RTA_PRIORITY</c>;
+    /// null leaves it to the kernel: 0, for IPv6 1024.</summary>
     public uint? Metric { get; init; }
 
     /// <summary>The table: null for the main one.</summary>
@@ -186,6 +211,18 @@ public sealed partial record Route : RouteObject
     /// <summary>What is known of the way.</summary>
     public RouteMetrics? Metrics { get; init; }
 
+    /// <summary>The type of service of packets that it is for, <c>tos</c>; 0 for any. IPv4 only.</summary>
+    public byte Tos { get; init; }
+
+    /// <summary>Where packets come from that it is for, <c>from</c>; null for anywhere. IPv6 only.</summary>
+    public IPNetwork? Source { get; init; }
+
+    /// <summary>After what time the kernel removes it, in whole seconds; null for never. IPv6 only.</summary>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>What was read of it and has no property, such as an encapsulation.</summary>
+    internal KeptAttributes Kept { get; init; }
+
     internal override ushort NewType => Rtnetlink.RTM_NEWROUTE;
 
     internal override string Noun => "route";
@@ -197,15 +234,23 @@ public sealed partial record Route : RouteObject
     {
         string type = Type == RouteType.Unicast ? "" : Type.ToString().ToLowerInvariant() + " ";
         string via = Gateway is null ? "" : $" via {Gateway}";
-        string hops = string.Concat(Multipath.Select(h => string.Create(CultureInfo.InvariantCulture, $" nexthop{(h.Gateway is null ? "" : $" via {h.Gateway}")}{(h.LinkIndex is { } i ? $" dev {i}" : "")} weight {h.Weight}")));
-        string rest = string.Create(CultureInfo.InvariantCulture, $"{(LinkIndex is { } link ? $" dev {link}" : "")}{(NexthopId is { } id ? $" nhid {id}" : "")}{(Table is { } t && t != MainTable ? $" table {t}" : "")}{(Metric is { } metric ? $" metric {metric}" : "")}");
-        return $"{type}{(Destination.PrefixLength == 0 ? "default" : Destination.ToString())}{via}{hops}{rest}";
+        string hops = string.Concat(Multipath.Select(h => h.ToText()));
+        string rest = string.Create(CultureInfo.InvariantCulture,
+            $"{(LinkIndex is { } link ? $" dev {link}" : "")}{(NexthopId is { } id ? $" nhid {id}" : "")}"
+                + $"{(Table is { } t && t != MainTable ? $" table {t}" : "")}{(Metric is { } metric ? $" metric {metric}" : "")}");
+        string from = Source is { } source ? $" from {source}" : "";
+        string tos = Tos == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" tos 0x{Tos:x2}");
+        return $"{type}{(Destination.PrefixLength == 0 ? "default" : Destination.ToString())}{from}{tos}{via}{hops}{rest}";
     }
 
     /// <summary>Compares by value, the ways included.</summary>
-    public bool Equals(Route? other) => other is not null && Destination.Equals(other.Destination) && Equals(Gateway, other.Gateway) && LinkIndex == other.LinkIndex
-        && Multipath.AsSpan().SequenceEqual(other.Multipath.AsSpan()) && NexthopId == other.NexthopId && Equals(PreferredSource, other.PreferredSource) && Metric == other.Metric
-        && Table == other.Table && Type == other.Type && Protocol == other.Protocol && Scope == other.Scope && OnLink == other.OnLink && Metrics == other.Metrics;
+    public bool Equals(Route? other) => other is not null && Destination.Equals(other.Destination) && Equals(Gateway, other.Gateway)
+        && LinkIndex == other.LinkIndex
+        && Multipath.AsSpan().SequenceEqual(other.Multipath.AsSpan()) && NexthopId == other.NexthopId
+        && Equals(PreferredSource, other.PreferredSource) && Metric == other.Metric
+        && Table == other.Table && Type == other.Type && Protocol == other.Protocol && Scope == other.Scope && OnLink == other.OnLink
+            && Metrics == other.Metrics
+        && Tos == other.Tos && Nullable.Equals(Source, other.Source) && Expires == other.Expires && Kept.Equals(other.Kept);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Destination, Gateway, LinkIndex, NexthopId, Metric, Table, Type);
@@ -217,6 +262,8 @@ public sealed partial record Route : RouteObject
         if (PreferredSource is not null)
             writer.PutAddress(Rtnetlink.RTA_PREFSRC, PreferredSource);
         Metrics?.Write(writer);
+        if (Expires is { } expires && AddressText.Family(Destination) == 10)
+            writer.PutUInt32(Rtnetlink.RTA_EXPIRES, (uint)Math.Clamp(Math.Ceiling(expires.TotalSeconds), 1, uint.MaxValue - 1));
         writer.End();
     }
 
@@ -241,6 +288,8 @@ public sealed partial record Route : RouteObject
         uint table = Table ?? MainTable;
         header[0] = AddressText.Family(Destination);
         header[1] = (byte)Destination.PrefixLength;
+        header[2] = (byte)(Source?.PrefixLength ?? 0);
+        header[3] = Tos;
         header[4] = table <= byte.MaxValue ? (byte)table : Rtnetlink.RT_TABLE_COMPAT;
         header[5] = (byte)protocol;
         header[6] = (byte)scope;
@@ -250,6 +299,8 @@ public sealed partial record Route : RouteObject
         writer.Begin(message, flags, header);
         if (Destination.PrefixLength > 0)
             writer.PutAddress(Rtnetlink.RTA_DST, Destination.BaseAddress);
+        if (Source is { PrefixLength: > 0 } source)
+            writer.PutAddress(Rtnetlink.RTA_SRC, source.BaseAddress);
         if (table > byte.MaxValue)
             writer.PutUInt32(Rtnetlink.RTA_TABLE, table);
         if (Metric is { } metric)
@@ -258,12 +309,18 @@ public sealed partial record Route : RouteObject
 
     private void WriteWay(NetlinkWriter writer)
     {
+        if (NexthopId is { } id)
+        {
+            // What is read of such a route tells the nexthop's own way too, which the kernel refuses beside its number.
+            writer.PutUInt32(Rtnetlink.RTA_NH_ID, id);
+            return;
+        }
+
+        writer.Put(Kept);
         if (Gateway is not null)
             PutGateway(writer, Gateway);
         if (LinkIndex is { } link)
             writer.PutInt32(Rtnetlink.RTA_OIF, link);
-        if (NexthopId is { } id)
-            writer.PutUInt32(Rtnetlink.RTA_NH_ID, id);
         if (Multipath.IsEmpty)
             return;
         Span<byte> header = stackalloc byte[8];
@@ -275,11 +332,13 @@ public sealed partial record Route : RouteObject
                 ArgumentOutOfRangeException.ThrowIfLessThan(hop.Weight, 1);
                 ArgumentOutOfRangeException.ThrowIfGreaterThan(hop.Weight, 256);
                 header.Clear();
+                header[2] = (byte)(hop.OnLink ? Rtnetlink.RTNH_F_ONLINK : 0);
                 header[3] = (byte)(hop.Weight - 1);
                 BinaryPrimitives.WriteInt32LittleEndian(header[4..], hop.LinkIndex ?? 0);
                 int start = writer.Mark(header);
                 if (hop.Gateway is not null)
                     PutGateway(writer, hop.Gateway);
+                writer.Put(hop.Kept);
                 writer.EndMark(start);
             }
         }

@@ -8,7 +8,8 @@ namespace Isolation.Net;
 /// <param name="Error">What the kernel said.</param>
 public sealed record RouteBatchFailure(int Index, NetlinkException Error);
 
-/// <summary>Requests that are sent together, many in one call. Each succeeds or fails by itself. Once grown, it allocates nothing.</summary>
+/// <summary>Requests that are sent together, many in one call. Each succeeds or fails by itself.
+/// Once grown, it allocates nothing.</summary>
 public sealed class RouteBatch
 {
     private readonly NetlinkSocket _socket;
@@ -82,7 +83,8 @@ public sealed class RouteBatch
     {
         (RouteObject subject, RouteVerb verb) = _requests[index];
         ushort type = (ushort)(subject.NewType + (verb == RouteVerb.Delete ? 1 : 0));
-        var error = new NetlinkException(verb.Phrase(subject.Noun), subject.Subject, MessageNames.Of(NetlinkProtocol.Route, type), errno, ack, NetlinkHints.Of(NetlinkProtocol.Route, type, errno, ack));
+        var error = new NetlinkException(verb.Phrase(subject.Noun), subject.Subject, MessageNames.Of(NetlinkProtocol.Route, type), errno,
+            ack, NetlinkHints.Of(NetlinkProtocol.Route, type, errno, ack));
         (_failures ??= ImmutableArray.CreateBuilder<RouteBatchFailure>()).Add(new RouteBatchFailure(index, error));
     }
 }

@@ -40,7 +40,8 @@ public enum RouteGroups
 /// <param name="Deleted">Whether it is gone.</param>
 public sealed record RouteEvent(RouteObject Subject, bool Deleted);
 
-/// <summary>Tells of changes to the network configuration of one network namespace, from the moment that it is opened: <c>ip monitor</c>.</summary>
+/// <summary>Tells of changes to the network configuration of one network namespace, from the moment that it is opened:
+/// <c>ip monitor</c>.</summary>
 /// <example><code>
 /// using RouteMonitor monitor = RouteMonitor.Open(RouteGroups.Links);
 /// await foreach (RouteEvent e in monitor.ReadAllAsync(cancellationToken))
@@ -64,7 +65,8 @@ public sealed class RouteMonitor : IDisposable
 
     /// <summary>Opens a monitor; what happens from now on is told.</summary>
     /// <param name="groups">What is told of.</param>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
     public static RouteMonitor Open(RouteGroups groups, LinuxHandle? networkNamespace = null)
     {
@@ -86,9 +88,12 @@ public sealed class RouteMonitor : IDisposable
         }
     }
 
-    /// <summary>The changes, as they happen, without end. One reader at a time.</summary>
-    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old.</exception>
-    public IAsyncEnumerable<RouteEvent> ReadAllAsync(CancellationToken cancellationToken = default) => _monitor.ReadAllAsync(cancellationToken);
+    /// <summary>The changes, as they happen, without end. One reader at a time; another one that begins later goes on where that
+    /// stopped.</summary>
+    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old. A reader that
+    /// begins then is told what happens from there on.</exception>
+    public IAsyncEnumerable<RouteEvent> ReadAllAsync(CancellationToken cancellationToken = default) =>
+        _monitor.ReadAllAsync(cancellationToken);
 
     /// <summary>Closes the monitor; a reader comes to the end.</summary>
     public void Dispose() => _monitor.Dispose();
@@ -98,11 +103,15 @@ public sealed class RouteMonitor : IDisposable
         Rtnetlink.RTM_NEWLINK or Rtnetlink.RTM_DELLINK => new RouteEvent(Link.Read(payload), type == Rtnetlink.RTM_DELLINK),
         Rtnetlink.RTM_NEWADDR or Rtnetlink.RTM_DELADDR => new RouteEvent(Address.Read(payload), type == Rtnetlink.RTM_DELADDR),
         Rtnetlink.RTM_NEWROUTE or Rtnetlink.RTM_DELROUTE => new RouteEvent(Route.Read(payload), type == Rtnetlink.RTM_DELROUTE),
-        Rtnetlink.RTM_NEWNEIGH or Rtnetlink.RTM_DELNEIGH => Neighbour.Read(payload) is { } neighbour ? new RouteEvent(neighbour, type == Rtnetlink.RTM_DELNEIGH) : null,
+        Rtnetlink.RTM_NEWNEIGH or Rtnetlink.RTM_DELNEIGH => Neighbour.Read(payload) is { } neighbour
+            ? new RouteEvent(neighbour, type == Rtnetlink.RTM_DELNEIGH)
+            : null,
         Rtnetlink.RTM_NEWRULE or Rtnetlink.RTM_DELRULE => new RouteEvent(Rule.Read(payload), type == Rtnetlink.RTM_DELRULE),
         Rtnetlink.RTM_NEWQDISC or Rtnetlink.RTM_DELQDISC => new RouteEvent(Qdisc.Read(payload), type == Rtnetlink.RTM_DELQDISC),
         Rtnetlink.RTM_NEWTCLASS or Rtnetlink.RTM_DELTCLASS => new RouteEvent(TcClass.Read(payload), type == Rtnetlink.RTM_DELTCLASS),
-        Rtnetlink.RTM_NEWTFILTER or Rtnetlink.RTM_DELTFILTER => TcFilter.Read(payload) is { } filter ? new RouteEvent(filter, type == Rtnetlink.RTM_DELTFILTER) : null,
+        Rtnetlink.RTM_NEWTFILTER or Rtnetlink.RTM_DELTFILTER => TcFilter.Read(payload) is { } filter
+            ? new RouteEvent(filter, type == Rtnetlink.RTM_DELTFILTER)
+            : null,
         _ => null,
     };
 }
@@ -111,35 +120,37 @@ public sealed class RouteMonitor : IDisposable
 internal sealed class NetlinkMonitor<T> : IDisposable where T : class
 {
     private readonly NetlinkSocket _socket;
-    private readonly Reader _read;
-    private readonly Channel<bool> _signals = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Reader _reader;
+    private readonly Queue<T> _read = new();
+    private readonly Channel<bool> _signals = Channel.CreateBounded<bool>(new BoundedChannelOptions(1)
+    {
+        FullMode = BoundedChannelFullMode.DropWrite
+    });
     private readonly long _watch;
 
     internal NetlinkMonitor(NetlinkSocket socket, Reader read)
     {
         _socket = socket;
-        _read = read;
-        _watch = DescriptorWatcher.Begin(socket.Handle, DescriptorWatcher.EPOLLIN, "a netlink monitor", (_, _) => _signals.Writer.TryWrite(true));
+        _reader = read;
+        _watch = DescriptorWatcher.Begin(socket.Handle, DescriptorWatcher.EPOLLIN, "a netlink monitor",
+            (_, _) => _signals.Writer.TryWrite(true));
     }
 
     internal delegate T? Reader(ushort type, ReadOnlySpan<byte> payload);
 
     internal async IAsyncEnumerable<T> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var events = new List<T>();
-        while (await _signals.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+        while (true)
         {
-            _signals.Reader.TryRead(out _);
-            bool more = true;
-            while (more && !_socket.Handle.IsClosed)
-            {
-                events.Clear();
-                more = ReadOne(events);
-                foreach (T seen in events)
-                    yield return seen;
-            }
-
+            // What a reader before has left goes first: it stopped, the changes did not.
+            while (_read.TryDequeue(out T? seen))
+                yield return seen;
+            if (ReadOne())
+                continue;
             DescriptorWatcher.Rearm(_watch, DescriptorWatcher.EPOLLIN);
+            if (!await _signals.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+                yield break;
+            _signals.Reader.TryRead(out _);
         }
     }
 
@@ -150,7 +161,41 @@ internal sealed class NetlinkMonitor<T> : IDisposable where T : class
         _socket.Dispose();
     }
 
-    private bool ReadOne(List<T> events)
+    /// <summary>Reads one datagram, where one is there.</summary>
+    private bool ReadOne()
+    {
+        try
+        {
+            return Take();
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.ENOBUFS)
+        {
+            // The kernel drops all that is new, and says so no more, until what is kept was read: it is, so that none is lost from here on.
+            while (TryTake())
+            {
+            }
+
+            throw;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // the monitor was disposed by another thread
+        }
+    }
+
+    private bool TryTake()
+    {
+        try
+        {
+            return Take();
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.ENOBUFS)
+        {
+            return true;
+        }
+    }
+
+    private bool Take()
     {
         ReadOnlySpan<byte> datagram = _socket.Receive("read", "changes", wait: false);
         if (datagram.IsEmpty)
@@ -158,8 +203,8 @@ internal sealed class NetlinkMonitor<T> : IDisposable where T : class
         while (!datagram.IsEmpty)
         {
             ReadOnlySpan<byte> message = NetlinkSocket.Next(ref datagram);
-            if (_read(NetlinkSocket.TypeOf(message), message[NetlinkWriter.HeaderLength..]) is { } seen)
-                events.Add(seen);
+            if (_reader(NetlinkSocket.TypeOf(message), message[NetlinkWriter.HeaderLength..]) is { } seen)
+                _read.Enqueue(seen);
         }
 
         return true;

@@ -3,8 +3,10 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Something that rtnetlink(7) keeps: a link, an address, a route, a rule, a neighbour, a nexthop, a queueing discipline, a class, a filter.</summary>
-/// <remarks>An immutable value: what is wanted, and what was read. In a request null leaves a property as it is, or to the kernel.</remarks>
+/// <summary>Something that rtnetlink(7) keeps: a link, an address, a route, a rule, a neighbour, a nexthop,
+/// a queueing discipline, a class, a filter.</summary>
+/// <remarks>An immutable value: what is wanted, and what was read.
+/// In a request null leaves a property as it is, or to the kernel.</remarks>
 public abstract record RouteObject
 {
     private protected RouteObject()

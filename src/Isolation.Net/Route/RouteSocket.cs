@@ -6,9 +6,10 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Reads and changes the network configuration of one network namespace: links, addresses, routes, rules, neighbours, traffic control.</summary>
-/// <remarks>rtnetlink(7). Reading needs no privileges; changes need <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for
-/// several threads at once.</remarks>
+/// <summary>Reads and changes the network configuration of one network namespace:
+/// links, addresses, routes, rules, neighbours, traffic control.</summary>
+/// <remarks>rtnetlink(7). Reading needs no privileges; changes need <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not
+/// for several threads at once.</remarks>
 /// <example><code>
 /// using RouteSocket route = RouteSocket.Open();
 /// foreach (Link link in route.ReadLinks())
@@ -25,9 +26,11 @@ public sealed class RouteSocket : IDisposable
     public NetlinkSocket Socket => _socket;
 
     /// <summary>Opens a socket.</summary>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
-    public static RouteSocket Open(LinuxHandle? networkNamespace = null) => new(NetlinkSocket.Open(NetlinkProtocol.Route, networkNamespace));
+    public static RouteSocket Open(LinuxHandle? networkNamespace = null) =>
+        new(NetlinkSocket.Open(NetlinkProtocol.Route, networkNamespace));
 
     /// <summary>Adds an object.</summary>
     /// <exception cref="NetlinkException"><c>EEXIST</c>: it is there already. <c>EPERM</c>: no <c>CAP_NET_ADMIN</c>.</exception>
@@ -112,7 +115,7 @@ public sealed class RouteSocket : IDisposable
     }
 
     /// <summary>Reads routes.</summary>
-    /// <param name="table">Of this table only; null for the main one.</param>
+    /// <param name="table">Of this table only; <see cref="Route.AllTables"/> for every one; null for the main one.</param>
     public ImmutableArray<Route> ReadRoutes(uint? table = null)
     {
         uint wanted = table ?? Route.MainTable;
@@ -145,11 +148,18 @@ public sealed class RouteSocket : IDisposable
     public ImmutableArray<Rule> ReadRules() => [.. ReadRules(2), .. ReadRules(10)];
 
     /// <summary>Reads the neighbours.</summary>
-    public ImmutableArray<Neighbour> ReadNeighbours()
+    public ImmutableArray<Neighbour> ReadNeighbours() => ReadNeighbours(flags: 0);
+
+    /// <summary>Reads the neighbours that this host answers for: <c>ip neighbour show proxy</c>.</summary>
+    public ImmutableArray<Neighbour> ReadProxyNeighbours() => ReadNeighbours(NeighbourAbi.NTF_PROXY);
+
+    private ImmutableArray<Neighbour> ReadNeighbours(byte flags)
     {
         Span<byte> header = stackalloc byte[12];
         header.Clear();
-        return [.. Dump(Rtnetlink.RTM_GETNEIGH, header, "the neighbours", static (_, payload) => Neighbour.Read(payload)).OfType<Neighbour>()];
+        header[10] = flags;
+        return [.. Dump(Rtnetlink.RTM_GETNEIGH, header, "the neighbours", static (_, payload) => Neighbour.Read(payload))
+            .OfType<Neighbour>()];
     }
 
     /// <summary>Reads the nexthop objects.</summary>
@@ -160,12 +170,27 @@ public sealed class RouteSocket : IDisposable
         return Dump(Rtnetlink.RTM_GETNEXTHOP, header, "the nexthops", static (_, payload) => Nexthop.Read(payload));
     }
 
+    /// <summary>Reads the buckets of resilient groups of nexthops. Since Linux 5.13.</summary>
+    /// <param name="group">Of this group only; null for all.</param>
+    public ImmutableArray<NexthopBucket> ReadNexthopBuckets(uint? group = null)
+    {
+        Span<byte> header = stackalloc byte[8];
+        header.Clear();
+        _writer.Clear();
+        _writer.Begin(Rtnetlink.RTM_GETNEXTHOPBUCKET, 0, header);
+        if (group is { } id)
+            _writer.PutUInt32(NexthopAbi.NHA_ID, id);
+        _writer.End();
+        return Dump("read", "the buckets of nexthops", static (_, payload) => NexthopBucket.Read(payload));
+    }
+
     /// <summary>Reads the queueing disciplines.</summary>
     /// <param name="linkIndex">Of this link only; null for all.</param>
     public ImmutableArray<Qdisc> ReadQdiscs(int? linkIndex = null)
     {
         // The kernel gives those of every link whatever it is asked.
-        ImmutableArray<Qdisc> all = Dump(Rtnetlink.RTM_GETQDISC, TcMessage(0), "the queueing disciplines", static (_, payload) => Qdisc.Read(payload));
+        ImmutableArray<Qdisc> all = Dump(Rtnetlink.RTM_GETQDISC, TcMessage(0), "the queueing disciplines",
+            static (_, payload) => Qdisc.Read(payload));
         return linkIndex is { } index ? [.. all.Where(q => q.LinkIndex == index)] : all;
     }
 
@@ -189,15 +214,19 @@ public sealed class RouteSocket : IDisposable
     private void Execute(RouteObject subject, RouteVerb verb)
     {
         _writer.Clear();
-        subject.Write(_writer, verb);
         try
         {
+            subject.Write(_writer, verb);
             _socket.Execute(_writer, "", "");
         }
         catch (NetlinkException e) when (e.Action.Length == 0)
         {
             // The text is made only for what failed.
             throw new NetlinkException(verb.Phrase(subject.Noun), subject.Subject, e);
+        }
+        finally
+        {
+            _writer.Clear(); // lets go of descriptors that were named
         }
     }
 
@@ -209,7 +238,8 @@ public sealed class RouteSocket : IDisposable
         _writer.Clear();
         _writer.Begin(Rtnetlink.RTM_GETLINK, 0, header);
         if (name is not null)
-            _writer.PutText(name.Length > 15 ? IfLink.IFLA_ALT_IFNAME : IfLink.IFLA_IFNAME, LinkNames.Check(name, alternative: true));
+            _writer.PutText(LinkNames.IsShort(name) ? IfLink.IFLA_IFNAME : IfLink.IFLA_ALT_IFNAME,
+                LinkNames.Check(name, alternative: true));
         _writer.End();
         return One("find link", subject, static (_, payload) => Link.Read(payload));
     }
@@ -217,8 +247,11 @@ public sealed class RouteSocket : IDisposable
     private T One<T>(string action, object subject, Reader<T> read)
     {
         var found = new List<T>();
-        _socket.Execute(_writer, action, subject, (found, read), static (type, payload, state) => state.found.Add(state.read(type, payload)));
-        return found.Count > 0 ? found[0] : throw NetlinkException.Malformed($"The answer to a request to {action} {subject} has nothing in it.");
+        _socket.Execute(_writer, action, subject, (found, read),
+            static (type, payload, state) => state.found.Add(state.read(type, payload)));
+        return found.Count > 0
+            ? found[0]
+            : throw NetlinkException.Malformed($"The answer to a request to {action} {subject} has nothing in it.");
     }
 
     private ImmutableArray<Route> ReadRoutes(byte family, uint table)
@@ -273,7 +306,8 @@ public sealed class RouteSocket : IDisposable
     private ImmutableArray<T> Dump<T>(string action, string subject, Reader<T> read)
     {
         var found = ImmutableArray.CreateBuilder<T>();
-        _socket.Dump(_writer, action, subject, (found, read), static state => state.found.Clear(), static (type, payload, state) => state.found.Add(state.read(type, payload)));
+        _socket.Dump(_writer, action, subject, (found, read), static state => state.found.Clear(),
+            static (type, payload, state) => state.found.Add(state.read(type, payload)));
         return found.DrainToImmutable();
     }
 

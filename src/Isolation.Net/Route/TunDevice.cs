@@ -30,7 +30,8 @@ public sealed class TunDevice : IDisposable
         get;
         set
         {
-            TunSyscalls.Ioctl(File, IfTun.TUNSETPERSIST, value ? 1u : 0).ThrowIfError("make persistent", $"\"{Name}\"", "ioctl(2) TUNSETPERSIST");
+            TunSyscalls.Ioctl(File, IfTun.TUNSETPERSIST, value ? 1u : 0)
+                .ThrowIfError("make persistent", $"\"{Name}\"", "ioctl(2) TUNSETPERSIST");
             field = value;
         }
     }
@@ -39,19 +40,23 @@ public sealed class TunDevice : IDisposable
     /// <param name="name">Its name; a <c>%d</c> in it becomes a free number.</param>
     /// <param name="tap">Whether it carries Ethernet frames.</param>
     /// <param name="owner">A user who may open it later without privileges; null for nobody.</param>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
-    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>. <c>EBUSY</c>: somebody has it open. <c>ENOENT</c>: there is no /dev/net/tun.</exception>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>. <c>EBUSY</c>: somebody has it open.
+    /// <c>ENOENT</c>: there is no /dev/net/tun.</exception>
     public static TunDevice Create(string name, bool tap = false, uint? owner = null, LinuxHandle? networkNamespace = null)
     {
         LinkNames.Check(name);
         return NetworkNamespace.Run(networkNamespace, () =>
         {
             SyscallResult opened = FileSyscalls.OpenAt(null, Path, Fcntl.O_RDWR | Fcntl.O_CLOEXEC);
-            opened.ThrowIfError("open", $"\"{Path}\"", "openat(2)", opened.Errno == Errno.ENOENT ? "Load the module tun, and have the device in /dev." : null);
+            opened.ThrowIfError("open", $"\"{Path}\"", "openat(2)",
+                opened.Errno == Errno.ENOENT ? "Load the module tun, and have the device in /dev." : null);
             var file = new SafeFileHandle((nint)opened.Value, ownsHandle: true);
             try
             {
-                (SyscallResult set, string given) = TunSyscalls.SetInterface(file, name, (ushort)((tap ? IfTun.IFF_TAP : IfTun.IFF_TUN) | IfTun.IFF_NO_PI));
+                (SyscallResult set, string given) = TunSyscalls.SetInterface(file, name,
+                    (ushort)((tap ? IfTun.IFF_TAP : IfTun.IFF_TUN) | IfTun.IFF_NO_PI));
                 set.ThrowIfError($"make {(tap ? "tap" : "tun")} device", $"\"{name}\"", "ioctl(2) TUNSETIFF", set.Errno switch
                 {
                     Errno.EPERM => "It needs CAP_NET_ADMIN, or a persistent device that this user owns.",
@@ -60,7 +65,8 @@ public sealed class TunDevice : IDisposable
                     _ => null,
                 });
                 if (owner is { } user)
-                    TunSyscalls.Ioctl(file, IfTun.TUNSETOWNER, user).ThrowIfError("set the owner of", $"\"{given}\"", "ioctl(2) TUNSETOWNER");
+                    TunSyscalls.Ioctl(file, IfTun.TUNSETOWNER, user)
+                        .ThrowIfError("set the owner of", $"\"{given}\"", "ioctl(2) TUNSETOWNER");
                 return new TunDevice(given, file);
             }
             catch

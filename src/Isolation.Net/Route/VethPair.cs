@@ -25,7 +25,8 @@ public sealed record VethPair
     /// <param name="peerName">The second end's name.</param>
     /// <param name="networkNamespace">Where the first end is: a descriptor of a network namespace; null for the caller's.</param>
     /// <param name="peerNamespace">Where the second end is; null for where the first is.</param>
-    /// <exception cref="NetlinkException"><c>EEXIST</c>: a link has one of the names. <c>EPERM</c>: no <c>CAP_NET_ADMIN</c>. <c>EOPNOTSUPP</c>: the kernel has no veth.</exception>
+    /// <exception cref="NetlinkException"><c>EEXIST</c>: a link has one of the names. <c>EPERM</c>: no <c>CAP_NET_ADMIN</c>.
+    /// <c>EOPNOTSUPP</c>: the kernel has no veth.</exception>
     public static VethPair Create(string name, string peerName, LinuxHandle? networkNamespace = null, LinuxHandle? peerNamespace = null) =>
         Create(new VethLink { Name = name, Peer = new Link { Name = peerName, NetworkNamespace = peerNamespace } }, networkNamespace);
 

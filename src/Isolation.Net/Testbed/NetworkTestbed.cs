@@ -89,9 +89,10 @@ public sealed class TestbedHost : IDisposable
     }
 }
 
-/// <summary>Hosts and links in network namespaces of this machine, for tests of programs that talk over a network: with delay, loss and rates, without containers.</summary>
-/// <remarks>All of it is gone when it is disposed, or when this process ends. Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_NET_ADMIN</c>; delay and loss need the
-/// kernel's netem.</remarks>
+/// <summary>Hosts and links in network namespaces of this machine, for tests of programs that talk over a network:
+/// with delay, loss and rates, without containers.</summary>
+/// <remarks>All of it is gone when it is disposed, or when this process ends. Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_NET_ADMIN</c>; delay
+/// and loss need the kernel's netem.</remarks>
 /// <example><code>
 /// using var bed = new NetworkTestbed();
 /// TestbedHost client = bed.AddHost("client"), server = bed.AddHost("server");
@@ -133,7 +134,13 @@ public sealed class NetworkTestbed : IDisposable
         if (number > 255)
             throw new InvalidOperationException("A testbed has at most 256 links.");
         string name = string.Create(CultureInfo.InvariantCulture, $"link{number}");
-        VethPair pair = VethPair.Create(new VethLink { Name = name, Up = true, Mtu = conditions?.Mtu, Peer = new Link { Name = name, Up = true, Mtu = conditions?.Mtu, NetworkNamespace = second.Namespace } }, first.Namespace);
+        VethPair pair = VethPair.Create(new VethLink
+        {
+            Name = name,
+            Up = true,
+            Mtu = conditions?.Mtu,
+            Peer = new Link { Name = name, Up = true, Mtu = conditions?.Mtu, NetworkNamespace = second.Namespace }
+        }, first.Namespace);
         return (Configure(first, pair.Link.Index, number, 1, conditions), Configure(second, pair.Peer.Index, number, 2, conditions));
     }
 
@@ -147,7 +154,8 @@ public sealed class NetworkTestbed : IDisposable
         if (!_hosts.Contains(first) || !_hosts.Contains(second))
             throw new ArgumentException("A host is not of this testbed.");
         var theirs = second.Route.ReadLinks(statistics: false).ToDictionary(l => l.Name!);
-        Link? link = first.Route.ReadLinks(statistics: false).FirstOrDefault(l => l is VethLink && theirs.TryGetValue(l.Name!, out Link? other) && other.Index == l.ParentIndex);
+        Link? link = first.Route.ReadLinks(statistics: false)
+            .FirstOrDefault(l => l is VethLink && theirs.TryGetValue(l.Name!, out Link? other) && other.Index == l.ParentIndex);
         if (link is null)
             throw new ArgumentException($"The hosts \"{first.Name}\" and \"{second.Name}\" are not connected.");
         Shape(first, link.Index, conditions);
@@ -166,7 +174,9 @@ public sealed class NetworkTestbed : IDisposable
     {
         Address address = Address.Parse(link, string.Create(CultureInfo.InvariantCulture, $"10.201.{number}.{end}/24"));
         host.Route.Add(address);
-        host.Route.Add(Address.Parse(link, string.Create(CultureInfo.InvariantCulture, $"fd00:201:{number:x}::{end}/64")) with { Flags = AddressFlags.NoDad });
+        host.Route.Add(Address.Parse(link,
+            string.Create(CultureInfo.InvariantCulture, $"fd00:201:{number:x}::{end}/64")) with
+        { Flags = AddressFlags.NoDad });
         if (conditions is not null)
             Shape(host, link, conditions);
         host.Address ??= address.Local;
@@ -186,7 +196,12 @@ public sealed class NetworkTestbed : IDisposable
             Rate = conditions.Rate,
             LimitPackets = 10_000,
         }
-            : conditions.Rate is { } rate ? new TbfQdisc(link) { Rate = rate, Burst = (uint)Math.Clamp(rate.BytesPerSecond / 200, 16_384, 4 << 20), Limit = (uint)Math.Clamp(rate.BytesPerSecond / 10, 65_536, 64 << 20) } : null;
+            : conditions.Rate is { } rate ? new TbfQdisc(link)
+            {
+                Rate = rate,
+                Burst = (uint)Math.Clamp(rate.BytesPerSecond / 200, 16_384, 4 << 20),
+                Limit = (uint)Math.Clamp(rate.BytesPerSecond / 10, 65_536, 64 << 20)
+            } : null;
         if (present is not null && (wanted is null || wanted.Kind != present.Kind))
             host.Route.Delete(present);
         if (wanted is null)
@@ -197,8 +212,10 @@ public sealed class NetworkTestbed : IDisposable
         }
         catch (NetlinkException e) when (e.Errno == Errno.ENOENT)
         {
-            throw new KernelFeatureException($"a link with {(conditions.NeedsNetem ? "delay, loss, duplication or corruption" : "a rate")}", $"the kernel lacks {(conditions.NeedsNetem ? "netem" : "tbf")}",
-                $"Load the module {(conditions.NeedsNetem ? "sch_netem" : "sch_tbf")}, or use a kernel with {(conditions.NeedsNetem ? "CONFIG_NET_SCH_NETEM" : "CONFIG_NET_SCH_TBF")}.");
+            throw new KernelFeatureException($"a link with {(conditions.NeedsNetem ? "delay, loss, duplication or corruption" : "a rate")}",
+                $"the kernel lacks {(conditions.NeedsNetem ? "netem" : "tbf")}",
+                $"Load the module {(conditions.NeedsNetem ? "sch_netem" : "sch_tbf")}, or use a kernel "
+                    + $"with {(conditions.NeedsNetem ? "CONFIG_NET_SCH_NETEM" : "CONFIG_NET_SCH_TBF")}.");
         }
     }
 }

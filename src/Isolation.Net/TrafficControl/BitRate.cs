@@ -7,8 +7,10 @@ public readonly record struct BitRate : IComparable<BitRate>
 {
     private static readonly (string Unit, decimal BitsPerSecond)[] s_units =
     [
-        ("kibit", 1024), ("mibit", 1 << 20), ("gibit", 1 << 30), ("kbit", 1e3m), ("mbit", 1e6m), ("gbit", 1e9m), ("tbit", 1e12m), ("bit", 1),
-        ("kibps", 8 * 1024), ("mibps", 8 << 20), ("gibps", 8L << 30), ("kbps", 8e3m), ("mbps", 8e6m), ("gbps", 8e9m), ("tbps", 8e12m), ("bps", 8),
+        ("kibit", 1024), ("mibit", 1 << 20), ("gibit", 1 << 30), ("kbit", 1e3m), ("mbit", 1e6m), ("gbit", 1e9m),
+        ("tbit", 1e12m), ("bit", 1),
+        ("kibps", 8 * 1024), ("mibps", 8 << 20), ("gibps", 8L << 30), ("kbps", 8e3m), ("mbps", 8e6m), ("gbps", 8e9m),
+        ("tbps", 8e12m), ("bps", 8),
     ];
 
     /// <summary>Initialises a rate.</summary>
@@ -36,7 +38,8 @@ public readonly record struct BitRate : IComparable<BitRate>
 
     internal static BitRate FromBytes(ulong bytesPerSecond) => new(Math.Max(8, (long)Math.Min(bytesPerSecond, long.MaxValue / 8) * 8));
 
-    /// <summary>Reads a number with a unit, as tc(8) does: <c>10mbit</c>, <c>1.5gbit</c>; <c>mbps</c> is megabytes per second. Without a unit it is bits per second.</summary>
+    /// <summary>Reads a number with a unit, as tc(8) does: <c>10mbit</c>, <c>1.5gbit</c>; <c>mbps</c> is megabytes per second.
+    /// Without a unit it is bits per second.</summary>
     /// <exception cref="FormatException">The text is no such rate, or too large or small.</exception>
     public static BitRate Parse(string text)
     {
@@ -51,8 +54,10 @@ public readonly record struct BitRate : IComparable<BitRate>
             break;
         }
 
-        return decimal.TryParse(lower, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number) && number < long.MaxValue / unit && number * unit >= 8
-            ? new BitRate((long)(number * unit)) : throw new FormatException($"\"{text}\" is not a rate, such as 10mbit, 512kbit or 1gbit.");
+        return decimal.TryParse(lower, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
+            && number < long.MaxValue / unit && number * unit >= 8
+            ? new BitRate((long)(number * unit))
+            : throw new FormatException($"\"{text}\" is not a rate, such as 10mbit, 512kbit or 1gbit.");
     }
 
     /// <inheritdoc/>

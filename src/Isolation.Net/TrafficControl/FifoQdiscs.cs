@@ -21,7 +21,8 @@ public sealed record PfifoQdisc : Qdisc
             writer.PutUInt32(Rtnetlink.TCA_OPTIONS, limit);
     }
 
-    internal static PfifoQdisc ReadOptions(ReadOnlySpan<byte> options) => new(0) { LimitPackets = options.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(options) : null };
+    internal static PfifoQdisc ReadOptions(ReadOnlySpan<byte> options) =>
+        new(0) { LimitPackets = options.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(options) : null };
 }
 
 /// <summary>First in, first out, of at most so many bytes. <c>tc qdisc add ... bfifo limit BYTES</c>; see tc-pfifo(8).</summary>
@@ -41,7 +42,8 @@ public sealed record BfifoQdisc : Qdisc
             writer.PutUInt32(Rtnetlink.TCA_OPTIONS, limit);
     }
 
-    internal static BfifoQdisc ReadOptions(ReadOnlySpan<byte> options) => new(0) { LimitBytes = options.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(options) : null };
+    internal static BfifoQdisc ReadOptions(ReadOnlySpan<byte> options) =>
+        new(0) { LimitBytes = options.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(options) : null };
 }
 
 /// <summary>Several queues, of which the first that has a packet sends it. <c>tc qdisc add ... prio</c>; see tc-prio(8).</summary>
@@ -61,7 +63,8 @@ public sealed record PrioQdisc : Qdisc
     public ImmutableArray<byte> PriorityMap { get; init; } = [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
 
     /// <summary>Compares by value, the map included.</summary>
-    public bool Equals(PrioQdisc? other) => base.Equals(other) && Bands == other.Bands && PriorityMap.AsSpan().SequenceEqual(other.PriorityMap.AsSpan());
+    public bool Equals(PrioQdisc? other) => base.Equals(other) && Bands == other.Bands
+        && PriorityMap.AsSpan().SequenceEqual(other.PriorityMap.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Bands);
@@ -82,7 +85,8 @@ public sealed record PrioQdisc : Qdisc
         : throw NetlinkException.Malformed($"The options of prio have {options.Length} bytes.");
 }
 
-/// <summary>Where filters of packets that come in hang: they can drop and redirect, but not queue. <c>tc qdisc add dev LINK ingress</c>.</summary>
+/// <summary>Where filters of packets that come in hang: they can drop and redirect, but not queue.
+/// <c>tc qdisc add dev LINK ingress</c>.</summary>
 public sealed record IngressQdisc : Qdisc
 {
     /// <summary>Initialises one.</summary>

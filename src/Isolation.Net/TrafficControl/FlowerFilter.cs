@@ -4,7 +4,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Matches packets by the fields of their headers. <c>tc filter add ... flower</c>; see tc-flower(8). Null matches anything. Since Linux 4.2.</summary>
+/// <summary>Matches packets by the fields of their headers. <c>tc filter add ... flower</c>; see tc-flower(8).
+/// Null matches anything. Since Linux 4.2.</summary>
 public sealed record FlowerFilter : TcFilter
 {
     private const byte Tcp = 6, Udp = 17, Sctp = 132;

@@ -2,7 +2,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Fair queues with controlled delay. <c>tc qdisc add ... fq_codel</c>; see tc-fq_codel(8). Null leaves a value to the kernel.</summary>
+/// <summary>Fair queues with controlled delay. <c>tc qdisc add ... fq_codel</c>; see tc-fq_codel(8).
+/// Null leaves a value to the kernel.</summary>
 public sealed record FqCodelQdisc : Qdisc
 {
     /// <summary>Initialises one.</summary>
@@ -37,8 +38,10 @@ public sealed record FqCodelQdisc : Qdisc
         {
             foreach ((ushort type, uint? value) in new (ushort, uint?)[]
             {
-                (PktSched.TCA_FQ_CODEL_LIMIT, LimitPackets), (PktSched.TCA_FQ_CODEL_TARGET, TargetMicroseconds), (PktSched.TCA_FQ_CODEL_INTERVAL, IntervalMicroseconds),
-                (PktSched.TCA_FQ_CODEL_FLOWS, Flows), (PktSched.TCA_FQ_CODEL_QUANTUM, Quantum), (PktSched.TCA_FQ_CODEL_ECN, Ecn is { } ecn ? ecn ? 1u : 0 : null),
+                (PktSched.TCA_FQ_CODEL_LIMIT, LimitPackets), (PktSched.TCA_FQ_CODEL_TARGET, TargetMicroseconds),
+                (PktSched.TCA_FQ_CODEL_INTERVAL, IntervalMicroseconds),
+                (PktSched.TCA_FQ_CODEL_FLOWS, Flows), (PktSched.TCA_FQ_CODEL_QUANTUM, Quantum),
+                (PktSched.TCA_FQ_CODEL_ECN, Ecn is { } ecn ? ecn ? 1u : 0 : null),
                 (PktSched.TCA_FQ_CODEL_MEMORY_LIMIT, MemoryLimit),
             })
             {

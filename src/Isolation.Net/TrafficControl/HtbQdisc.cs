@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A hierarchy of token buckets: classes with rates, which may borrow from each other. <c>tc qdisc add ... htb default CLASS</c>; see tc-htb(8).</summary>
+/// <summary>A hierarchy of token buckets: classes with rates, which may borrow from each other.
+/// <c>tc qdisc add ... htb default CLASS</c>; see tc-htb(8).</summary>
 public sealed record HtbQdisc : Qdisc
 {
     private const uint Version = 3, RateToQuantum = 10;
@@ -71,15 +72,21 @@ public record TcClass : TcObject
 
     internal override string Subject => System.FormattableString.Invariant($"{Handle} of {Kind} below {Parent} of link {LinkIndex}");
 
-    private protected override void WriteOptions(NetlinkWriter writer)
-    {
-    }
+    private protected override void WriteOptions(NetlinkWriter writer) => writer.Put(Kept);
 
     internal static TcClass Read(ReadOnlySpan<byte> payload)
     {
         var parts = new Parts(payload);
-        TcClass read = parts.Kind == "htb" ? HtbClass.ReadOptions(new AttributeReader(parts.Options)) : new TcClass(0, parts.Kind);
-        return read with { LinkIndex = parts.LinkIndex, Handle = parts.Handle, Parent = parts.Parent, Leaf = new TcHandle(parts.Info), Statistics = parts.Statistics };
+        TcClass read = parts.Kind == "htb" ? HtbClass.ReadOptions(new AttributeReader(parts.Options))
+            : new TcClass(0, parts.Kind) { Kept = parts.Kept };
+        return read with
+        {
+            LinkIndex = parts.LinkIndex,
+            Handle = parts.Handle,
+            Parent = parts.Parent,
+            Leaf = new TcHandle(parts.Info),
+            Statistics = parts.Statistics
+        };
     }
 }
 
@@ -123,7 +130,8 @@ public sealed record HtbClass : TcClass
         PacketScheduler.WriteRate(options, Rate);
         PacketScheduler.WriteRate(options[12..], ceil);
         BinaryPrimitives.WriteUInt32LittleEndian(options[24..], PacketScheduler.Ticks(Burst ?? DefaultBurst(Rate), Rate.BytesPerSecond));
-        BinaryPrimitives.WriteUInt32LittleEndian(options[28..], PacketScheduler.Ticks(CeilBurst ?? DefaultBurst(ceil), ceil.BytesPerSecond));
+        BinaryPrimitives.WriteUInt32LittleEndian(options[28..],
+            PacketScheduler.Ticks(CeilBurst ?? DefaultBurst(ceil), ceil.BytesPerSecond));
         BinaryPrimitives.WriteUInt32LittleEndian(options[32..], Quantum ?? 0);
         BinaryPrimitives.WriteUInt32LittleEndian(options[40..], Priority);
         using (writer.Nested(Rtnetlink.TCA_OPTIONS))

@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Makes a link bad: delay, loss, duplication, reordering, corruption, a slow rate. <c>tc qdisc add ... netem</c>; see tc-netem(8).</summary>
+/// <summary>Makes a link bad: delay, loss, duplication, reordering, corruption, a slow rate.
+/// <c>tc qdisc add ... netem</c>; see tc-netem(8).</summary>
 public sealed record NetemQdisc : Qdisc
 {
     private const int OptionsLength = 24;
@@ -120,7 +121,9 @@ public sealed record NetemQdisc : Qdisc
 
     private static uint TicksOf(TimeSpan time) => (uint)Math.Clamp(time.Ticks * 100 / 64, 0, uint.MaxValue);
 
-    private static uint Share(double share, string name) => share is >= 0 and <= 1 ? (uint)Math.Round(share * uint.MaxValue) : throw new ArgumentOutOfRangeException(name, share, "A share lies between 0 and 1.");
+    private static uint Share(double share, string name) => share is >= 0 and <= 1
+        ? (uint)Math.Round(share * uint.MaxValue)
+        : throw new ArgumentOutOfRangeException(name, share, "A share lies between 0 and 1.");
 
     private static double Share(uint share) => Math.Round(share / (double)uint.MaxValue, 9);
 }

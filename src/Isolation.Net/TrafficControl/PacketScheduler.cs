@@ -15,7 +15,8 @@ internal static class PacketScheduler
         bytesPerSecond == 0 ? 0 : (uint)UInt128.Min(uint.MaxValue, (UInt128)bytes * 1_000_000_000 / bytesPerSecond / NanosecondsPerTick);
 
     /// <summary>How many bytes are sent in so many ticks.</summary>
-    internal static ulong Bytes(uint ticks, ulong bytesPerSecond) => (ulong)((((UInt128)ticks * NanosecondsPerTick * bytesPerSecond) + 999_999_999) / 1_000_000_000);
+    internal static ulong Bytes(uint ticks, ulong bytesPerSecond) =>
+        (ulong)((((UInt128)ticks * NanosecondsPerTick * bytesPerSecond) + 999_999_999) / 1_000_000_000);
 
     // struct tc_ratespec { u8 cell_log, linklayer; u16 overhead; i16 cell_align; u16 mpu; u32 rate; }
     internal static void WriteRate(Span<byte> spec, BitRate? rate, int cellLog = 0)
@@ -37,7 +38,8 @@ internal static class PacketScheduler
 
     internal static bool IsWide(BitRate? rate) => rate is { } value && value.BytesPerSecond > uint.MaxValue;
 
-    /// <summary>The table of times by packet size that some actions still want: the smallest cell that lets 256 of them hold the longest packet.</summary>
+    /// <summary>The table of times by packet size that some actions still want:
+    /// the smallest cell that lets 256 of them hold the longest packet.</summary>
     internal static int CellLog(int maxBytes) => Math.Max(3, BitOperations.Log2((uint)Math.Max(maxBytes - 1, 1)) - 7);
 
     internal static byte[] RateTable(BitRate rate, int cellLog)

@@ -2,7 +2,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A queueing discipline: what decides when packets go out. The kinds with options have records of their own, such as <see cref="TbfQdisc"/>. <c>tc qdisc</c>.</summary>
+/// <summary>A queueing discipline: what decides when packets go out. The kinds with options have records of their own,
+/// such as <see cref="TbfQdisc"/>. <c>tc qdisc</c>.</summary>
 /// <example><code>
 /// route.Replace(new TbfQdisc(link.Index) { Rate = BitRate.FromMegabits(10), Burst = 16384, Limit = 65536 });
 /// </code></example>
@@ -19,9 +20,7 @@ public record Qdisc : TcObject
 
     internal override string Noun => "queueing discipline";
 
-    private protected override void WriteOptions(NetlinkWriter writer)
-    {
-    }
+    private protected override void WriteOptions(NetlinkWriter writer) => writer.Put(Kept);
 
     internal static Qdisc Read(ReadOnlySpan<byte> payload)
     {
@@ -37,7 +36,7 @@ public record Qdisc : TcObject
             "prio" => PrioQdisc.ReadOptions(parts.Options),
             "ingress" => new IngressQdisc(0),
             "clsact" => new ClsactQdisc(0),
-            _ => new Qdisc(0, parts.Kind),
+            _ => new Qdisc(0, parts.Kind) { Kept = parts.Kept },
         };
         return qdisc with { LinkIndex = parts.LinkIndex, Handle = parts.Handle, Parent = parts.Parent, Statistics = parts.Statistics };
     }

@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A token bucket filter: lets packets out at a rate. <c>tc qdisc add ... tbf rate RATE burst BYTES limit BYTES</c>; see tc-tbf(8).</summary>
+/// <summary>A token bucket filter: lets packets out at a rate. <c>tc qdisc add ... tbf rate RATE burst BYTES limit BYTES</c>;
+/// see tc-tbf(8).</summary>
 public sealed record TbfQdisc : Qdisc
 {
     private const int OptionsLength = 36;
@@ -84,7 +85,9 @@ public sealed record TbfQdisc : Qdisc
             PeakRate = peak,
             Limit = BinaryPrimitives.ReadUInt32LittleEndian(options[24..]),
             Burst = (uint)PacketScheduler.Bytes(BinaryPrimitives.ReadUInt32LittleEndian(options[28..]), rate.BytesPerSecond),
-            PeakBurst = peak is { } p ? (uint)PacketScheduler.Bytes(BinaryPrimitives.ReadUInt32LittleEndian(options[32..]), p.BytesPerSecond) : null,
+            PeakBurst = peak is { } p
+                ? (uint)PacketScheduler.Bytes(BinaryPrimitives.ReadUInt32LittleEndian(options[32..]), p.BytesPerSecond)
+                : null,
         };
     }
 }

@@ -100,7 +100,8 @@ public abstract record TcAction(TcVerdict Verdict)
         throw NetlinkException.Malformed($"An action has no attribute {type}.");
     }
 
-    private protected static TcVerdict VerdictOf(ReadOnlySpan<byte> parameters) => (TcVerdict)BinaryPrimitives.ReadInt32LittleEndian(parameters[8..]);
+    private protected static TcVerdict VerdictOf(ReadOnlySpan<byte> parameters) =>
+        (TcVerdict)BinaryPrimitives.ReadInt32LittleEndian(parameters[8..]);
 
     private protected static int Generic => GenericLength;
 }
@@ -134,7 +135,8 @@ public sealed record GactAction(TcVerdict Verdict) : TcAction(Verdict)
 /// <param name="LinkIndex">The other link.</param>
 /// <param name="Mirror">Whether a copy is sent, and the packet goes on.</param>
 /// <param name="Ingress">Whether it comes in there, in the place of going out.</param>
-public sealed record MirredAction(int LinkIndex, bool Mirror = false, bool Ingress = false) : TcAction(Mirror ? TcVerdict.Pipe : TcVerdict.Stolen)
+public sealed record MirredAction(int LinkIndex, bool Mirror = false, bool Ingress = false)
+    : TcAction(Mirror ? TcVerdict.Pipe : TcVerdict.Stolen)
 {
     internal override string Kind => "mirred";
 
@@ -160,7 +162,8 @@ public sealed record MirredAction(int LinkIndex, bool Mirror = false, bool Ingre
         ReadOnlySpan<byte> parameters = Find(options, PktCls.TCA_MIRRED_PARMS, Generic + 8);
         int action = BinaryPrimitives.ReadInt32LittleEndian(parameters[Generic..]);
         return new MirredAction(BinaryPrimitives.ReadInt32LittleEndian(parameters[(Generic + 4)..]),
-            action is PktCls.TCA_EGRESS_MIRROR or PktCls.TCA_INGRESS_MIRROR, action is PktCls.TCA_INGRESS_REDIR or PktCls.TCA_INGRESS_MIRROR)
+            action is PktCls.TCA_EGRESS_MIRROR or PktCls.TCA_INGRESS_MIRROR,
+            action is PktCls.TCA_INGRESS_REDIR or PktCls.TCA_INGRESS_MIRROR)
         { Verdict = VerdictOf(parameters) };
     }
 }
@@ -211,9 +214,11 @@ public sealed record SkbeditAction() : TcAction(TcVerdict.Pipe)
     }
 }
 
-/// <summary>Lets packets through at a rate, and does something else with the rest: <c>action police rate RATE burst BYTES</c>. See tc-police(8).</summary>
+/// <summary>Lets packets through at a rate, and does something else with the rest:
+/// <c>action police rate RATE burst BYTES</c>. See tc-police(8).</summary>
 /// <param name="Rate">The rate.</param>
-/// <param name="Burst">How many bytes may come at once after a pause. Read back, it is what the kernel's clock of 64 ns makes of it.</param>
+/// <param name="Burst">How many bytes may come at once after a pause.
+/// Read back, it is what the kernel's clock of 64 ns makes of it.</param>
 /// <param name="Exceed">What becomes of packets above the rate.</param>
 public sealed record PoliceAction(BitRate Rate, uint Burst, TcVerdict Exceed = TcVerdict.Drop) : TcAction(Exceed)
 {
@@ -223,7 +228,8 @@ public sealed record PoliceAction(BitRate Rate, uint Burst, TcVerdict Exceed = T
     /// <summary>What becomes of packets within the rate.</summary>
     public TcVerdict Conform { get; init; } = TcVerdict.Ok;
 
-    /// <summary>The longest packet that is within the rate at all, in bytes. Offloaded packets of 64 KiB want more than the default.</summary>
+    /// <summary>The longest packet that is within the rate at all, in bytes.
+    /// Offloaded packets of 64 KiB want more than the default.</summary>
     public uint Mtu { get; init; } = DefaultMtu;
 
     internal override string Kind => "police";
@@ -269,7 +275,8 @@ public sealed record PoliceAction(BitRate Rate, uint Burst, TcVerdict Exceed = T
         if (parameters.IsEmpty)
             throw NetlinkException.Malformed("A police action has no TCA_POLICE_TBF.");
         BitRate rate = PacketScheduler.ReadRate(parameters[20..], wide) ?? throw NetlinkException.Malformed("A police action has no rate.");
-        return new PoliceAction(rate, (uint)PacketScheduler.Bytes(BinaryPrimitives.ReadUInt32LittleEndian(parameters[12..]), rate.BytesPerSecond),
+        return new PoliceAction(rate,
+            (uint)PacketScheduler.Bytes(BinaryPrimitives.ReadUInt32LittleEndian(parameters[12..]), rate.BytesPerSecond),
             (TcVerdict)BinaryPrimitives.ReadInt32LittleEndian(parameters[4..]))
         { Conform = conform, Mtu = BinaryPrimitives.ReadUInt32LittleEndian(parameters[16..]) };
     }

@@ -4,7 +4,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>A filter: sorts packets into classes, or does something with them. The kinds have records of their own, such as <see cref="MatchallFilter"/>. <c>tc filter</c>.</summary>
+/// <summary>A filter: sorts packets into classes, or does something with them. The kinds have records of their own,
+/// such as <see cref="MatchallFilter"/>. <c>tc filter</c>.</summary>
 public record TcFilter : TcObject
 {
     /// <summary>All protocols: <c>ETH_P_ALL</c>.</summary>
@@ -35,14 +36,13 @@ public record TcFilter : TcObject
     private protected override uint Info => (uint)Priority << 16 | BinaryPrimitives.ReverseEndianness(Protocol);
 
     /// <summary>Compares by value, the actions included.</summary>
-    public virtual bool Equals(TcFilter? other) => base.Equals(other) && Priority == other.Priority && Protocol == other.Protocol && ClassId == other.ClassId && Actions.AsSpan().SequenceEqual(other.Actions.AsSpan());
+    public virtual bool Equals(TcFilter? other) => base.Equals(other) && Priority == other.Priority && Protocol == other.Protocol
+        && ClassId == other.ClassId && Actions.AsSpan().SequenceEqual(other.Actions.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Priority, Protocol, ClassId, Actions.Length);
 
-    private protected override void WriteOptions(NetlinkWriter writer)
-    {
-    }
+    private protected override void WriteOptions(NetlinkWriter writer) => writer.Put(Kept);
 
     private protected void WriteCommon(NetlinkWriter writer, ushort classType, ushort actionType)
     {
@@ -64,7 +64,7 @@ public record TcFilter : TcObject
             "matchall" => MatchallFilter.ReadOptions(new AttributeReader(parts.Options)),
             "bpf" => BpfFilter.ReadOptions(new AttributeReader(parts.Options)),
             "cgroup" => CgroupFilter.ReadOptions(new AttributeReader(parts.Options)),
-            _ => new TcFilter(0, default, parts.Kind),
+            _ => new TcFilter(0, default, parts.Kind) { Kept = parts.Kept },
         };
         return filter is null ? null : filter with
         {
@@ -109,7 +109,8 @@ public sealed record MatchallFilter : TcFilter
     }
 }
 
-/// <summary>Sorts packets by the class number of the control group that sent them: <c>net_cls.classid</c>. <c>tc filter add ... cgroup</c>; see tc-cgroup(8).</summary>
+/// <summary>Sorts packets by the class number of the control group that sent them: <c>net_cls.classid</c>.
+/// <c>tc filter add ... cgroup</c>; see tc-cgroup(8).</summary>
 public sealed record CgroupFilter : TcFilter
 {
     /// <summary>Initialises one.</summary>
@@ -137,6 +138,9 @@ public sealed record CgroupFilter : TcFilter
 /// <summary>Asks a BPF program. <c>tc filter add ... bpf direct-action object-pinned PATH</c>; see tc-bpf(8).</summary>
 public sealed record BpfFilter : TcFilter
 {
+    // CLS_BPF_NAME_LEN without the NUL
+    private const int MaxName = 255;
+
     /// <summary>Initialises one.</summary>
     public BpfFilter(int linkIndex, TcHandle parent) : base(linkIndex, parent, "bpf")
     {
@@ -158,7 +162,8 @@ public sealed record BpfFilter : TcFilter
     public uint? ProgramId { get; init; }
 
     /// <summary>Compares by value, the program included.</summary>
-    public bool Equals(BpfFilter? other) => base.Equals(other) && Equals(Program, other.Program) && ClassicProgram.AsSpan().SequenceEqual(other.ClassicProgram.AsSpan())
+    public bool Equals(BpfFilter? other) => base.Equals(other) && Equals(Program, other.Program)
+        && ClassicProgram.AsSpan().SequenceEqual(other.ClassicProgram.AsSpan())
         && Name == other.Name && DirectAction == other.DirectAction && ProgramId == other.ProgramId;
 
     /// <inheritdoc/>
@@ -176,9 +181,9 @@ public sealed record BpfFilter : TcFilter
             }
 
             if (Program is not null)
-                writer.PutInt32(PktCls.TCA_BPF_FD, Program.Descriptor);
+                writer.PutDescriptor(PktCls.TCA_BPF_FD, Program);
             if (Name is not null)
-                writer.PutText(PktCls.TCA_BPF_NAME, Name);
+                writer.PutText(PktCls.TCA_BPF_NAME, Name, MaxName, "Name");
             if (DirectAction)
                 writer.PutUInt32(PktCls.TCA_BPF_FLAGS, PktCls.TCA_BPF_FLAG_ACT_DIRECT);
         }

@@ -3,7 +3,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>The number of a queueing discipline or class: <c>MAJOR:MINOR</c>, in hexadecimal, as tc(8) writes it. A discipline's minor is 0.</summary>
+/// <summary>The number of a queueing discipline or class: <c>MAJOR:MINOR</c>, in hexadecimal,
+/// as tc(8) writes it. A discipline's minor is 0.</summary>
 public readonly record struct TcHandle
 {
     /// <summary>Initialises a handle.</summary>
@@ -48,12 +49,15 @@ public readonly record struct TcHandle
             return Ingress;
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         ushort minor = 0;
-        return colon > 0 && ushort.TryParse(text.AsSpan(0, colon), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort major)
-            && (colon == text.Length - 1 || ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out minor))
+        return colon > 0
+            && ushort.TryParse(text.AsSpan(0, colon), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort major)
+            && (colon == text.Length - 1
+                || ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out minor))
             ? new TcHandle(major, minor) : throw new FormatException($"\"{text}\" is not a handle of traffic control, such as 1:10.");
     }
 
     /// <summary>The handle as tc(8) writes it.</summary>
     public override string ToString() => Value == PktSched.TC_H_ROOT ? "root" : Value == PktSched.TC_H_INGRESS ? "ingress"
-        : Minor == 0 ? string.Create(CultureInfo.InvariantCulture, $"{Major:x}:") : string.Create(CultureInfo.InvariantCulture, $"{Major:x}:{Minor:x}");
+        : Minor == 0 ? string.Create(CultureInfo.InvariantCulture, $"{Major:x}:")
+        : string.Create(CultureInfo.InvariantCulture, $"{Major:x}:{Minor:x}");
 }

@@ -26,6 +26,9 @@ public abstract record TcObject : RouteObject
 
     internal override string Subject => string.Create(CultureInfo.InvariantCulture, $"{Kind} at {Parent} of link {LinkIndex}");
 
+    /// <summary>The options of a kind that has no record here, as they were read.</summary>
+    internal KeptAttributes Kept { get; init; }
+
     /// <summary>The word beside the parent: a filter's priority and protocol.</summary>
     private protected virtual uint Info => 0;
 
@@ -55,7 +58,7 @@ public abstract record TcObject : RouteObject
         BinaryPrimitives.WriteUInt32LittleEndian(header[12..], Parent.Value);
         BinaryPrimitives.WriteUInt32LittleEndian(header[16..], Info);
         writer.Begin(type, flags, header);
-        writer.PutText(Rtnetlink.TCA_KIND, Kind);
+        writer.PutText(Rtnetlink.TCA_KIND, Kind, LinkNames.MaxLength, "Kind");
     }
 
     /// <summary>The parts of a message that every kind has.</summary>
@@ -67,6 +70,7 @@ public abstract record TcObject : RouteObject
         internal readonly string Kind = "";
         internal readonly ReadOnlySpan<byte> Options;
         internal readonly TcStatistics? Statistics;
+        internal readonly KeptAttributes Kept;
 
         internal Parts(ReadOnlySpan<byte> payload)
         {
@@ -86,6 +90,7 @@ public abstract record TcObject : RouteObject
                         break;
                     case Rtnetlink.TCA_OPTIONS:
                         Options = reader.Value;
+                        Kept = default(KeptAttributes).With(reader);
                         break;
                     case Rtnetlink.TCA_STATS2:
                         Statistics = TcStatistics.Read(reader.Nested);

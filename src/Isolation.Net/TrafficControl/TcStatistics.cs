@@ -36,7 +36,11 @@ public sealed record TcStatistics
             {
                 case PktSched.TCA_STATS_BASIC:
                     ReadOnlySpan<byte> basic = reader.Struct(12);
-                    statistics = statistics with { Bytes = BinaryPrimitives.ReadUInt64LittleEndian(basic), Packets = Math.Max(statistics.Packets, BinaryPrimitives.ReadUInt32LittleEndian(basic[8..])) };
+                    statistics = statistics with
+                    {
+                        Bytes = BinaryPrimitives.ReadUInt64LittleEndian(basic),
+                        Packets = Math.Max(statistics.Packets, BinaryPrimitives.ReadUInt32LittleEndian(basic[8..]))
+                    };
                     break;
                 case PktSched.TCA_STATS_PKT64:
                     statistics = statistics with { Packets = reader.UInt64 };

@@ -11,7 +11,8 @@ namespace Isolation.Net;
 /// <param name="Offset">Where they stand, in bytes from the network header; a multiple of 4.</param>
 public readonly record struct U32Match(uint Value, uint Mask, int Offset);
 
-/// <summary>Matches packets by their bytes. <c>tc filter add ... u32 match ...</c>; see tc-u32(8). Without a match it takes every packet.</summary>
+/// <summary>Matches packets by their bytes. <c>tc filter add ... u32 match ...</c>; see tc-u32(8).
+/// Without a match it takes every packet.</summary>
 public sealed record U32Filter : TcFilter
 {
     private const int SelectorLength = 16, KeyLength = 16, IPv4SourceOffset = 12, IPv4DestinationOffset = 16, MaxMatches = 128;
@@ -36,7 +37,8 @@ public sealed record U32Filter : TcFilter
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Matches.Length);
 
-    // struct tc_u32_sel { u8 flags, offshift, nkeys; be16 offmask; u16 off; i16 offoff, hoff; be32 hmask; tc_u32_key { be32 mask, val; int off, offmask; } keys[]; }
+    // struct tc_u32_sel { u8 flags, offshift, nkeys; be16 offmask; u16 off; i16 offoff, hoff; be32 hmask;
+    // tc_u32_key { be32 mask, val; int off, offmask; } keys[]; }
     private protected override void WriteOptions(NetlinkWriter writer)
     {
         ImmutableArray<U32Match> matches = Matches.IsEmpty ? [new U32Match(0, 0, 0)] : Matches;
@@ -93,7 +95,8 @@ public sealed record U32Filter : TcFilter
         for (int i = 0; i < selector[2]; i++)
         {
             ReadOnlySpan<byte> key = selector[(SelectorLength + (i * KeyLength))..];
-            keys.Add(new U32Match(BinaryPrimitives.ReadUInt32BigEndian(key[4..]), BinaryPrimitives.ReadUInt32BigEndian(key), BinaryPrimitives.ReadInt32LittleEndian(key[8..])));
+            keys.Add(new U32Match(BinaryPrimitives.ReadUInt32BigEndian(key[4..]), BinaryPrimitives.ReadUInt32BigEndian(key),
+                BinaryPrimitives.ReadInt32LittleEndian(key[8..])));
         }
 
         return keys is [{ Mask: 0, Offset: 0 }] ? [] : keys.ToImmutable();

@@ -4,7 +4,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Keys and peers of a <see cref="WireguardLink"/>: what <c>wg show</c> shows and <c>wg set</c> sets. In a request null leaves a property as it is.</summary>
+/// <summary>Keys and peers of a <see cref="WireguardLink"/>: what <c>wg show</c> shows and <c>wg set</c> sets.
+/// In a request null leaves a property as it is.</summary>
 /// <param name="LinkIndex">The link.</param>
 public sealed record WireguardDevice(int LinkIndex)
 {
@@ -14,7 +15,8 @@ public sealed record WireguardDevice(int LinkIndex)
     /// <summary>The public key that belongs to it: the kernel's answer. As read.</summary>
     public WireguardKey? PublicKey { get; init; }
 
-    /// <summary>The UDP port that it listens at, in the network namespace where it was made; 0 in a request lets the kernel choose.</summary>
+    /// <summary>The UDP port that it listens at, in the network namespace where it was made;
+    /// 0 in a request lets the kernel choose.</summary>
     public ushort? ListenPort { get; init; }
 
     /// <summary>The mark of the packets that it sends; 0 is none.</summary>
@@ -27,14 +29,16 @@ public sealed record WireguardDevice(int LinkIndex)
     public bool ReplacePeers { get; init; }
 
     /// <summary>Compares by value.</summary>
-    public bool Equals(WireguardDevice? other) => other is not null && LinkIndex == other.LinkIndex && PrivateKey == other.PrivateKey && PublicKey == other.PublicKey && ListenPort == other.ListenPort && Mark == other.Mark
+    public bool Equals(WireguardDevice? other) => other is not null && LinkIndex == other.LinkIndex && PrivateKey == other.PrivateKey
+        && PublicKey == other.PublicKey && ListenPort == other.ListenPort && Mark == other.Mark
         && Peers.AsSpan().SequenceEqual(other.Peers.AsSpan()) && ReplacePeers == other.ReplacePeers;
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(LinkIndex, ListenPort, Mark, Peers.Length);
 
     /// <summary>The device, without its secret.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"link {LinkIndex} {PublicKey?.ToString() ?? "without a key"} port {ListenPort}{string.Concat(Peers.Select(p => "; " + p))}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"link {LinkIndex} {PublicKey?.ToString() ?? "without a key"} port {ListenPort}{string.Concat(Peers.Select(p => "; " + p))}");
 
     /// <summary>Its peers in groups that each fit into a message.</summary>
     internal IEnumerable<List<(WireguardPeer Part, bool IsFirst)>> SplitPeers()
@@ -70,7 +74,8 @@ public sealed record WireguardDevice(int LinkIndex)
             writer.PutUInt32(WireguardAbi.WGDEVICE_A_FWMARK, mark);
     }
 
-    /// <summary>Adds what a message says to what those before it have said: a device may need several, and a peer may be in two of them.</summary>
+    /// <summary>Adds what a message says to what those before it have said:
+    /// a device may need several, and a peer may be in two of them.</summary>
     internal WireguardDevice With(AttributeReader reader)
     {
         WireguardDevice device = this;

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
@@ -20,10 +21,11 @@ public sealed record WireguardKey
     /// <summary>The key.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes;
 
-    /// <summary>Makes a new private key. Its public key is what the kernel answers once a link has it: <see cref="WireguardDevice.PublicKey"/>.</summary>
+    /// <summary>Makes a new private key. Its public key is what the kernel answers once a link has it:
+    /// <see cref="WireguardDevice.PublicKey"/>.</summary>
     public static WireguardKey GeneratePrivate()
     {
-        byte[] bytes = RandomNumberGenerator.GetBytes(WireguardAbi.WG_KEY_LEN);
+        byte[] bytes = RandomSyscalls.Get(WireguardAbi.WG_KEY_LEN);
         // As Curve25519 wants them.
         bytes[0] &= 248;
         bytes[31] = (byte)((bytes[31] & 127) | 64);
@@ -31,7 +33,7 @@ public sealed record WireguardKey
     }
 
     /// <summary>Makes a new key to share between two peers beforehand.</summary>
-    public static WireguardKey GeneratePreshared() => new(RandomNumberGenerator.GetBytes(WireguardAbi.WG_KEY_LEN));
+    public static WireguardKey GeneratePreshared() => new(RandomSyscalls.Get(WireguardAbi.WG_KEY_LEN));
 
     /// <summary>Reads base64, as of <c>wg genkey</c>.</summary>
     /// <exception cref="FormatException">The text is no key. It is not repeated: it may be a secret.</exception>
@@ -41,7 +43,8 @@ public sealed record WireguardKey
         var bytes = new byte[WireguardAbi.WG_KEY_LEN + 3];
         return Convert.TryFromBase64String(text, bytes, out int count) && count == WireguardAbi.WG_KEY_LEN
             ? new WireguardKey(bytes.AsSpan(0, count))
-            : throw new FormatException($"The text is no key of WireGuard: {WireguardAbi.WG_KEY_LEN} bytes as base64, 44 characters, of which this has {text.Length}.");
+            : throw new FormatException($"The text is no key of WireGuard: {WireguardAbi.WG_KEY_LEN} bytes as base64, 44 characters, of "
+                + $"which this has {text.Length}.");
     }
 
     /// <summary>Compares in constant time.</summary>
@@ -55,5 +58,7 @@ public sealed record WireguardKey
 
     /// <summary>The key; null where all is zero, by which the kernel says that there is none.</summary>
     internal static WireguardKey? Read(ReadOnlySpan<byte> bytes) =>
-        bytes.Length != WireguardAbi.WG_KEY_LEN ? throw NetlinkException.Malformed($"A key of WireGuard has {bytes.Length} bytes.") : bytes.ContainsAnyExcept((byte)0) ? new WireguardKey(bytes) : null;
+        bytes.Length != WireguardAbi.WG_KEY_LEN ? throw NetlinkException.Malformed($"A key of WireGuard has {bytes.Length} bytes.")
+            : bytes.ContainsAnyExcept((byte)0) ? new WireguardKey(bytes)
+            : null;
 }

@@ -18,7 +18,8 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
     /// <summary>Where it is; null where that is learnt from what it sends, or in a request to leave it as it is.</summary>
     public IPEndPoint? Endpoint { get; init; }
 
-    /// <summary>How often something is sent to it so that translators of addresses keep the way open, in whole seconds; zero for never, null in a request to leave it as it is.</summary>
+    /// <summary>How often something is sent to it so that translators of addresses keep the way open, in whole seconds;
+    /// zero for never, null in a request to leave it as it is.</summary>
     public TimeSpan? PersistentKeepalive { get; init; }
 
     /// <summary>What it may send from, and what is sent to it. In a request they replace those that it had.</summary>
@@ -37,14 +38,17 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
     public bool Remove { get; init; }
 
     /// <summary>Compares by value.</summary>
-    public bool Equals(WireguardPeer? other) => other is not null && PublicKey == other.PublicKey && PresharedKey == other.PresharedKey && Equals(Endpoint, other.Endpoint) && PersistentKeepalive == other.PersistentKeepalive
-        && AllowedIPs.AsSpan().SequenceEqual(other.AllowedIPs.AsSpan()) && LastHandshake == other.LastHandshake && ReceivedBytes == other.ReceivedBytes && SentBytes == other.SentBytes && Remove == other.Remove;
+    public bool Equals(WireguardPeer? other) => other is not null && PublicKey == other.PublicKey && PresharedKey == other.PresharedKey
+        && Equals(Endpoint, other.Endpoint) && PersistentKeepalive == other.PersistentKeepalive
+        && AllowedIPs.AsSpan().SequenceEqual(other.AllowedIPs.AsSpan()) && LastHandshake == other.LastHandshake
+        && ReceivedBytes == other.ReceivedBytes && SentBytes == other.SentBytes && Remove == other.Remove;
 
     /// <inheritdoc/>
     public override int GetHashCode() => PublicKey.GetHashCode();
 
     /// <summary>The peer, without its secret.</summary>
-    public override string ToString() => $"peer {PublicKey}{(Endpoint is null ? "" : $" at {Endpoint}")} allowed {(AllowedIPs.IsEmpty ? "nothing" : string.Join(", ", AllowedIPs))}";
+    public override string ToString() => $"peer {PublicKey}{(Endpoint is null ? "" : $" at {Endpoint}")} "
+        + $"allowed {(AllowedIPs.IsEmpty ? "nothing" : string.Join(", ", AllowedIPs))}";
 
     /// <summary>The most bytes that it needs in a message.</summary>
     internal int MaxLength => 140 + (40 * AllowedIPs.Length);
@@ -62,7 +66,8 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
         using NetlinkWriter.NestedAttribute peer = writer.Nested(0);
         writer.Put(WireguardAbi.WGPEER_A_PUBLIC_KEY, PublicKey.Bytes);
         if (isFirst)
-            writer.PutUInt32(WireguardAbi.WGPEER_A_FLAGS, Remove ? WireguardAbi.WGPEER_F_REMOVE_ME : WireguardAbi.WGPEER_F_REPLACE_ALLOWEDIPS);
+            writer.PutUInt32(WireguardAbi.WGPEER_A_FLAGS,
+                Remove ? WireguardAbi.WGPEER_F_REMOVE_ME : WireguardAbi.WGPEER_F_REPLACE_ALLOWEDIPS);
         if (Remove)
             return;
         if (PresharedKey is not null)
@@ -92,7 +97,8 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
                 WireguardAbi.WGPEER_A_PUBLIC_KEY => peer with { PublicKey = key = WireguardKey.Read(reader.Value) ?? peer.PublicKey },
                 WireguardAbi.WGPEER_A_PRESHARED_KEY => peer with { PresharedKey = WireguardKey.Read(reader.Value) },
                 WireguardAbi.WGPEER_A_ENDPOINT => peer with { Endpoint = ReadEndpoint(reader.Value) },
-                WireguardAbi.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL => peer with { PersistentKeepalive = TimeSpan.FromSeconds(reader.UInt16) },
+                WireguardAbi.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL =>
+                    peer with { PersistentKeepalive = TimeSpan.FromSeconds(reader.UInt16) },
                 WireguardAbi.WGPEER_A_LAST_HANDSHAKE_TIME => peer with { LastHandshake = ReadTime(reader.Struct(16)) },
                 WireguardAbi.WGPEER_A_RX_BYTES => peer with { ReceivedBytes = reader.UInt64 },
                 WireguardAbi.WGPEER_A_TX_BYTES => peer with { SentBytes = reader.UInt64 },
@@ -106,7 +112,8 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
 
     private static ushort Seconds(TimeSpan interval) => interval.TotalSeconds is >= 0 and <= ushort.MaxValue
         ? (ushort)interval.TotalSeconds
-        : throw new ArgumentException($"Something can be sent every 1 to {ushort.MaxValue} seconds, or with 0 never; not every {interval}.");
+        : throw new ArgumentException(
+            $"Something can be sent every 1 to {ushort.MaxValue} seconds, or with 0 never; not every {interval}.");
 
     private static void WriteEndpoint(NetlinkWriter writer, IPEndPoint endpoint)
     {
@@ -158,7 +165,8 @@ public sealed record WireguardPeer(WireguardKey PublicKey)
                     length = inner.Byte;
             }
 
-            found.Add(Route.Network(address ?? throw NetlinkException.Malformed("An allowed network of WireGuard has no address."), length));
+            found.Add(Route.Network(address ?? throw NetlinkException.Malformed("An allowed network of WireGuard has no address."),
+                length));
         }
 
         return found.ToImmutable();

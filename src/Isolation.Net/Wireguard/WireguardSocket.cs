@@ -4,15 +4,15 @@ using Isolation.Linux.Abi;
 namespace Isolation.Net;
 
 /// <summary>Sets and reads keys and peers of WireGuard's links, as wg(8) does. Since Linux 5.6.</summary>
-/// <remarks>The link itself is a <see cref="WireguardLink"/>. Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for several threads at once.</remarks>
+/// <remarks>The link itself is a <see cref="WireguardLink"/>. Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network.
+/// Not for several threads at once.</remarks>
 /// <example><code>
 /// route.Add(new WireguardLink { Name = "wg0" });
 /// using WireguardSocket wireguard = WireguardSocket.Open();
 /// wireguard.Set(new WireguardDevice(route.GetLink("wg0").Index)
-/// {
-///     PrivateKey = WireguardKey.GeneratePrivate(),
+/// {     PrivateKey = WireguardKey.GeneratePrivate(),
 ///     ListenPort = 51820,
-///     Peers = [new WireguardPeer(other) { Endpoint = IPEndPoint.Parse("192.0.2.7:51820"), AllowedIPs = [IPNetwork.Parse("10.7.0.0/24")] }],
+/// Peers = [new WireguardPeer(other) { Endpoint = IPEndPoint.Parse("192.0.2.7:51820"), AllowedIPs = [IPNetwork.Parse("10.7.0.0/24")] }],
 /// });
 /// </code></example>
 public sealed class WireguardSocket : IDisposable
@@ -29,8 +29,10 @@ public sealed class WireguardSocket : IDisposable
     }
 
     /// <summary>Opens a socket.</summary>
-    /// <param name="networkNamespace">The network namespace: a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
-    /// <exception cref="LinuxException"><c>ENOENT</c>: the kernel has no WireGuard. <c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
+    /// <param name="networkNamespace">The network namespace:
+    /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: the kernel has no WireGuard.
+    /// <c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
     public static WireguardSocket Open(LinuxHandle? networkNamespace = null)
     {
         NetlinkSocket socket = NetlinkSocket.Open(NetlinkProtocol.Generic, networkNamespace);
@@ -45,8 +47,10 @@ public sealed class WireguardSocket : IDisposable
         }
     }
 
-    /// <summary>Sets what is not null, and adds, changes and removes peers. Some hundred peers are one request; more are several, of which one may fail.</summary>
-    /// <exception cref="NetlinkException"><c>ENODEV</c>: there is no such link. <c>EOPNOTSUPP</c>: it is no WireGuard link. <c>EADDRINUSE</c>: the port is taken.</exception>
+    /// <summary>Sets what is not null, and adds, changes and removes peers. Some hundred peers are one request;
+    /// more are several, of which one may fail.</summary>
+    /// <exception cref="NetlinkException"><c>ENODEV</c>: there is no such link. <c>EOPNOTSUPP</c>: it is no WireGuard link.
+    /// <c>EADDRINUSE</c>: the port is taken.</exception>
     public void Set(WireguardDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -90,7 +94,9 @@ public sealed class WireguardSocket : IDisposable
     public void Dispose() => _socket.Dispose();
 
     internal static AttributeReader Attributes(ReadOnlySpan<byte> payload) =>
-        payload.Length >= 4 ? new AttributeReader(payload[4..]) : throw NetlinkException.Malformed($"A message of generic netlink has {payload.Length} bytes.");
+        payload.Length >= 4
+            ? new AttributeReader(payload[4..])
+            : throw NetlinkException.Malformed($"A message of generic netlink has {payload.Length} bytes.");
 
     private static string Subject(int linkIndex) => System.FormattableString.Invariant($"WireGuard link {linkIndex}");
 

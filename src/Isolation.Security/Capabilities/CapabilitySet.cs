@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text;
+using Isolation.Linux.Abi;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
@@ -12,13 +14,15 @@ public readonly record struct CapabilitySet(ulong Bits)
     /// <summary>No capability.</summary>
     public static CapabilitySet None => default;
 
-    /// <summary>Every capability that the running kernel knows, from /proc/sys/kernel/cap_last_cap.</summary>
+    /// <summary>Every capability that the running kernel knows, those that prctl(PR_CAPBSET_READ) answers for.</summary>
     public static CapabilitySet All { get; } = new(ulong.MaxValue >> (63 - ReadLast()));
 
     /// <summary>The fourteen that Docker gives by default.</summary>
     public static CapabilitySet DockerDefault { get; } = Of(
-        Capability.AuditWrite, Capability.Chown, Capability.DacOverride, Capability.Fowner, Capability.Fsetid, Capability.Kill, Capability.Mknod,
-        Capability.NetBindService, Capability.NetRaw, Capability.Setfcap, Capability.Setgid, Capability.Setpcap, Capability.Setuid, Capability.SysChroot);
+        Capability.AuditWrite, Capability.Chown, Capability.DacOverride, Capability.Fowner, Capability.Fsetid,
+        Capability.Kill, Capability.Mknod,
+        Capability.NetBindService, Capability.NetRaw, Capability.Setfcap, Capability.Setgid, Capability.Setpcap, Capability.Setuid,
+        Capability.SysChroot);
 
     /// <summary>The number of capabilities in the set.</summary>
     public int Count => BitOperations.PopCount(Bits);
@@ -56,7 +60,8 @@ public readonly record struct CapabilitySet(ulong Bits)
     /// <summary>What is in this set but not in the other.</summary>
     public CapabilitySet Except(CapabilitySet other) => new(Bits & ~other.Bits);
 
-    /// <summary>Reads a capability's name as the kernel, OCI or Docker spell it: <c>CAP_NET_RAW</c>, <c>net_raw</c>, <c>NET_RAW</c>.</summary>
+    /// <summary>Reads a capability's name as the kernel, OCI or Docker spell it:
+    /// <c>CAP_NET_RAW</c>, <c>net_raw</c>, <c>NET_RAW</c>.</summary>
     /// <exception cref="FormatException">No capability has that name.</exception>
     public static Capability ParseName(string name)
     {
@@ -69,7 +74,8 @@ public readonly record struct CapabilitySet(ulong Bits)
         }
 
         // A later kernel's, which has no name here: as this library prints it.
-        if (bare.Length < name.Length && int.TryParse(bare, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 63 && !Enum.IsDefined((Capability)number))
+        if (bare.Length < name.Length && int.TryParse(bare, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 63
+            && !Enum.IsDefined((Capability)number))
             return (Capability)number;
         throw new FormatException($"\"{name}\" is not a capability; names are those of capabilities(7), such as NET_BIND_SERVICE.");
     }
@@ -90,7 +96,8 @@ public readonly record struct CapabilitySet(ulong Bits)
         return name.ToString();
     }
 
-    /// <summary>Reads a list of names, divided by commas or spaces, in any spelling of <see cref="ParseName"/>; <c>all</c> and <c>none</c> stand for those sets.</summary>
+    /// <summary>Reads a list of names, divided by commas or spaces, in any spelling of <see cref="ParseName"/>;
+    /// <c>all</c> and <c>none</c> stand for those sets.</summary>
     /// <exception cref="FormatException">No capability has that name.</exception>
     public static CapabilitySet Parse(string text)
     {
@@ -116,11 +123,16 @@ public readonly record struct CapabilitySet(ulong Bits)
     /// <inheritdoc/>
     public override string ToString() => IsEmpty ? "none" : string.Join(' ', Enumerate().Select(KernelName));
 
-    internal static int ReadLast() =>
-        File.Exists("/proc/sys/kernel/cap_last_cap")
-        && int.TryParse(File.ReadAllText("/proc/sys/kernel/cap_last_cap"), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out int last)
-            ? last
-            : (int)Capability.CheckpointRestore;
+    /// <summary>The number of the last capability of the kernel. PR_CAPBSET_READ(2const): EINVAL for those that it does not know.
+    /// Unlike /proc/sys/kernel/cap_last_cap it needs no /proc and no descriptor.</summary>
+    internal static int ReadLast()
+    {
+        int last = 63;
+        while (last > 0 && RawSyscall.Invoke(Syscall.prctl, Prctl.PR_CAPBSET_READ, (nuint)last).IsError)
+            last--;
+        // Capability 0 is always known: where not even that is answered, a filter refuses the question.
+        return last > 0 ? last : (int)Capability.CheckpointRestore;
+    }
 
     private static int CheckedNumber(Capability capability) => (int)capability is >= 0 and <= 63
         ? (int)capability

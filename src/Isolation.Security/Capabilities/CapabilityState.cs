@@ -6,7 +6,8 @@ namespace Isolation.Security;
 /// <param name="Bounding">The ceiling for what an execve(2) can give.</param>
 /// <param name="Permitted">The ceiling for <paramref name="Effective"/>.</param>
 /// <param name="Effective">What the kernel checks.</param>
-/// <param name="Inheritable">What files with inheritable capabilities may give. Empty in every container of this library unless asked.</param>
+/// <param name="Inheritable">What files with inheritable capabilities may give.
+/// Empty in every container of this library unless asked.</param>
 /// <param name="Ambient">What a program run by another user than root keeps; must be in permitted and inheritable.</param>
 public sealed record CapabilityState(
     CapabilitySet Bounding,
@@ -23,7 +24,8 @@ public sealed record CapabilityState(
     public static CapabilityState Parse(string status)
     {
         ArgumentNullException.ThrowIfNull(status);
-        return new(Line(status, "CapBnd:"), Line(status, "CapPrm:"), Line(status, "CapEff:"), Line(status, "CapInh:"), Line(status, "CapAmb:"));
+        return new(Line(status, "CapBnd:"), Line(status, "CapPrm:"), Line(status, "CapEff:"), Line(status, "CapInh:"),
+            Line(status, "CapAmb:"));
     }
 
     private static CapabilitySet Line(string status, string key)
@@ -32,7 +34,8 @@ public sealed record CapabilityState(
         {
             if (line.StartsWith(key, StringComparison.Ordinal))
             {
-                return ulong.TryParse(line[key.Length..].Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong bits)
+                return ulong.TryParse(line[key.Length..].Trim(), NumberStyles.AllowHexSpecifier,
+                    CultureInfo.InvariantCulture, out ulong bits)
                     ? new CapabilitySet(bits)
                     : throw new FormatException($"\"{line}\" is not a capability set.");
             }

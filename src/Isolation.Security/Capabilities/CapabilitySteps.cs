@@ -33,7 +33,9 @@ internal static class CapabilitySteps
             new SyscallStep(Syscall.capset, Header, Data(permitted, effective, inheritable)),
         ])
         {
-            Hint = errno => errno == Errno.EPERM ? "A capability can only be kept, not gained: it is missing from this process's permitted set." : null,
+            Hint = errno => errno == Errno.EPERM
+                ? "A capability can only be kept, not gained: it is missing from this process's permitted set."
+                : null,
         };
 
     /// <summary>Keeps the permitted set when the user id changes from 0 to another. Since Linux 2.2; cleared by execve.</summary>
@@ -44,11 +46,13 @@ internal static class CapabilitySteps
     internal static PlanStep SetAmbient(CapabilitySet ambient) => new("set the ambient capabilities to", ambient.ToString(),
         [
             AmbientCall(Prctl.PR_CAP_AMBIENT_CLEAR_ALL, "PR_CAP_AMBIENT_CLEAR_ALL", 0),
-            .. ambient.Enumerate().Select(c => AmbientCall(Prctl.PR_CAP_AMBIENT_RAISE, "PR_CAP_AMBIENT_RAISE", StepArgument.Flags((ulong)c, CapabilitySet.KernelName(c)))),
+            .. ambient.Enumerate().Select(c => AmbientCall(Prctl.PR_CAP_AMBIENT_RAISE, "PR_CAP_AMBIENT_RAISE",
+                StepArgument.Flags((ulong)c, CapabilitySet.KernelName(c)))),
         ]);
 
     internal static PlanStep SetSecurebits(Securebits bits) => new("set the securebits to", bits.ToString(),
-        [new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_SECUREBITS, "PR_SET_SECUREBITS"), StepArgument.Flags((ulong)bits, bits.ToString()))])
+        [new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_SECUREBITS, "PR_SET_SECUREBITS"),
+            StepArgument.Flags((ulong)bits, bits.ToString()))])
     {
         Hint = errno => errno == Errno.EPERM ? "It needs CAP_SETPCAP, and the bits that change must not be locked." : null,
     };
@@ -70,6 +74,7 @@ internal static class CapabilitySteps
             BinaryPrimitives.WriteUInt32LittleEndian(data[((half * 12) + 8)..], (uint)(inheritable.Bits >> (half * 32)));
         }
 
-        return StepArgument.Bytes(data, $"{{effective=0x{effective.Bits:x}, permitted=0x{permitted.Bits:x}, inheritable=0x{inheritable.Bits:x}}}");
+        return StepArgument.Bytes(data,
+            $"{{effective=0x{effective.Bits:x}, permitted=0x{permitted.Bits:x}, inheritable=0x{inheritable.Bits:x}}}");
     }
 }

@@ -5,19 +5,22 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>The capabilities of an executable file: its <c>security.capability</c> attribute. See capabilities(7), "File capabilities".</summary>
+/// <summary>The capabilities of an executable file: its <c>security.capability</c> attribute.
+/// See capabilities(7), "File capabilities".</summary>
 /// <remarks>The equivalents of getcap(8) and setcap(8). Without effect on mounts with nosuid and for processes with no_new_privs.</remarks>
 /// <param name="Permitted">What the program gets if its bounding set has it.</param>
 /// <param name="Inheritable">What it gets if the inheritable set of the caller has it.</param>
 /// <param name="Effective">Whether what it gets is in force from the start.</param>
-/// <param name="RootId">The user id that is 0 in the user namespace which alone the attribute is for: version 3, since Linux 4.14. Null for the initial one: version 2.</param>
+/// <param name="RootId">The user id that is 0 in the user namespace which alone the attribute is for: version 3, since Linux 4.14.
+/// Null for the initial one: version 2.</param>
 public sealed record FileCapabilities(CapabilitySet Permitted, CapabilitySet Inheritable, bool Effective, uint? RootId = null)
 {
     private const string Name = "security.capability";
     private const uint Revision2 = 0x02000000, Revision3 = 0x03000000, RevisionMask = 0xff000000, EffectiveFlag = 1;
 
     /// <summary>Reads a file's capabilities; null where it has none.</summary>
-    /// <exception cref="LinuxException"><c>ENOENT</c>: no such file. <c>EINVAL</c>: the attribute has a format that is not known.</exception>
+    /// <exception cref="LinuxException"><c>ENOENT</c>: no such file.
+    /// <c>EINVAL</c>: the attribute has a format that is not known.</exception>
     public static FileCapabilities? Read(string path)
     {
         Span<byte> value = stackalloc byte[64];
@@ -25,13 +28,16 @@ public sealed record FileCapabilities(CapabilitySet Permitted, CapabilitySet Inh
         if (result.Errno is Errno.ENODATA or Errno.EOPNOTSUPP)
             return null;
         result.ThrowIfError("read the capabilities of", $"\"{path}\"", "getxattr(2)");
-        return Decode(value[..(int)result.Value]) ?? throw new LinuxException("read the capabilities of", $"\"{path}\"", "getxattr(2)", Errno.EINVAL, hint: "The attribute has a format that is not known.");
+        return Decode(value[..(int)result.Value]) ?? throw new LinuxException("read the capabilities of", $"\"{path}\"", "getxattr(2)",
+            Errno.EINVAL, hint: "The attribute has a format that is not known.");
     }
 
     /// <summary>Sets a file's capabilities.</summary>
-    /// <exception cref="LinuxException"><c>EPERM</c>: <c>CAP_SETFCAP</c> is missing. <c>EOPNOTSUPP</c>: the file system has no such attributes.</exception>
+    /// <exception cref="LinuxException"><c>EPERM</c>: <c>CAP_SETFCAP</c> is missing.
+    /// <c>EOPNOTSUPP</c>: the file system has no such attributes.</exception>
     public void Write(string path) =>
-        ExtendedAttributeSyscalls.Set(path, Name, Encode()).ThrowIfError("set the capabilities of", $"\"{path}\" to \"{this}\"", "setxattr(2)", "It needs CAP_SETFCAP, and a file system with extended attributes.");
+        ExtendedAttributeSyscalls.Set(path, Name, Encode()).ThrowIfError("set the capabilities of", $"\"{path}\" to \"{this}\"",
+            "setxattr(2)", "It needs CAP_SETFCAP, and a file system with extended attributes.");
 
     /// <summary>Removes a file's capabilities; nothing happens where it has none.</summary>
     /// <exception cref="LinuxException"><c>EPERM</c>: <c>CAP_SETFCAP</c> is missing. <c>ENOENT</c>: no such file.</exception>
@@ -83,8 +89,10 @@ public sealed record FileCapabilities(CapabilitySet Permitted, CapabilitySet Inh
             inheritable |= (ulong)BinaryPrimitives.ReadUInt32LittleEndian(bytes[(8 + (half * 8))..]) << (half * 32);
         }
 
-        return new(new(permitted), new(inheritable), (magic & EffectiveFlag) != 0, revision == Revision3 ? BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]) : null);
+        return new(new(permitted), new(inheritable), (magic & EffectiveFlag) != 0,
+            revision == Revision3 ? BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]) : null);
     }
 
-    private string Flags(Capability capability) => (Effective ? "e" : "") + (Inheritable.Contains(capability) ? "i" : "") + (Permitted.Contains(capability) ? "p" : "");
+    private string Flags(Capability capability) => (Effective ? "e" : "") + (Inheritable.Contains(capability) ? "i" : "")
+        + (Permitted.Contains(capability) ? "p" : "");
 }

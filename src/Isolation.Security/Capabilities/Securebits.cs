@@ -1,6 +1,7 @@
 namespace Isolation.Security;
 
-/// <summary>How user id 0 and changes of ids act on capabilities: per thread, kept across execve(2). See capabilities(7), "The securebits flags".</summary>
+/// <summary>How user id 0 and changes of ids act on capabilities: per thread, kept across execve(2).
+/// See capabilities(7), "The securebits flags".</summary>
 [Flags]
 public enum Securebits
 {

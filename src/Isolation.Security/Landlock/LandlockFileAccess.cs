@@ -1,7 +1,8 @@
 namespace Isolation.Security;
 
 /// <summary>What Landlock can restrict on files and directories: <c>LANDLOCK_ACCESS_FS_*</c>.</summary>
-/// <remarks>A right applies to the named file, or to everything below the named directory. What is not handled by a ruleset is not restricted by it.</remarks>
+/// <remarks>A right applies to the named file, or to everything below the named directory.
+/// What is not handled by a ruleset is not restricted by it.</remarks>
 [Flags]
 public enum LandlockFileAccess : ulong
 {

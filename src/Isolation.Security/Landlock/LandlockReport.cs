@@ -12,5 +12,6 @@ public sealed record LandlockReport(int Abi, LandlockRights Enforced, LandlockRi
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"Landlock ABI {Abi}, {(AllThreads ? "all threads" : "one thread and what it starts")}: enforced {Enforced}{(NotEnforced.IsEmpty ? "" : $"; not enforced, for want of a newer kernel: {NotEnforced}")}";
+        $"Landlock ABI {Abi}, {(AllThreads ? "all threads" : "one thread and what it starts")}: "
+            + $"enforced {Enforced}{(NotEnforced.IsEmpty ? "" : $"; not enforced, for want of a newer kernel: {NotEnforced}")}";
 }

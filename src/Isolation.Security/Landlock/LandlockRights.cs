@@ -7,7 +7,8 @@ namespace Isolation.Security;
 /// <param name="Files">On files and directories.</param>
 /// <param name="Net">On ports.</param>
 /// <param name="Scopes">Towards processes outside.</param>
-public readonly record struct LandlockRights(LandlockFileAccess Files, LandlockNetAccess Net = LandlockNetAccess.None, LandlockScopes Scopes = LandlockScopes.None)
+public readonly record struct LandlockRights(LandlockFileAccess Files, LandlockNetAccess Net = LandlockNetAccess.None,
+    LandlockScopes Scopes = LandlockScopes.None)
 {
     // What each ABI has added, and the kernel that it came with: the one table that everything else derives from.
     private static readonly ImmutableArray<(LandlockRights Added, KernelVersion Since)> s_abis =
@@ -90,5 +91,7 @@ public readonly record struct LandlockRights(LandlockFileAccess Files, LandlockN
     }
 
     private static string Kernel(string name) =>
-        string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 && char.IsLower(name[i - 1]) ? "_" + c : char.ToUpperInvariant(c).ToString())).Replace("SCOPE ", "scope ", StringComparison.Ordinal);
+        string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 && char.IsLower(name[i - 1])
+            ? "_" + c
+            : char.ToUpperInvariant(c).ToString())).Replace("SCOPE ", "scope ", StringComparison.Ordinal);
 }

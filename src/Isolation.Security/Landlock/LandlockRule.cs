@@ -10,11 +10,13 @@ namespace Isolation.Security;
 public sealed record LandlockPathRule(string Path, LandlockFileAccess Access, bool Optional = false, bool Quiet = false)
 {
     /// <summary>What a rule for a file can allow.</summary>
-    internal const LandlockFileAccess OfFiles = LandlockFileAccess.Execute | LandlockFileAccess.WriteFile | LandlockFileAccess.ReadFile | LandlockFileAccess.Truncate
+    internal const LandlockFileAccess OfFiles = LandlockFileAccess.Execute | LandlockFileAccess.WriteFile | LandlockFileAccess.ReadFile
+        | LandlockFileAccess.Truncate
         | LandlockFileAccess.IoctlDev | LandlockFileAccess.ResolveUnix;
 
     /// <inheritdoc/>
-    public override string ToString() => $"\"{Path}\": {new LandlockRights(Access)}{(Optional ? ", if it exists" : "")}{(Quiet ? ", quiet" : "")}";
+    public override string ToString() =>
+        $"\"{Path}\": {new LandlockRights(Access)}{(Optional ? ", if it exists" : "")}{(Quiet ? ", quiet" : "")}";
 }
 
 /// <summary>What is allowed on a port.</summary>
@@ -23,5 +25,6 @@ public sealed record LandlockPathRule(string Path, LandlockFileAccess Access, bo
 public sealed record LandlockPortRule(int Port, LandlockNetAccess Access)
 {
     /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"port {Port}: {new LandlockRights(LandlockFileAccess.None, Access)}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"port {Port}: {new LandlockRights(LandlockFileAccess.None, Access)}");
 }

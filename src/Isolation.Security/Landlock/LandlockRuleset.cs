@@ -6,8 +6,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>What threads or processes may do with files, ports and processes outside: an immutable value that prints itself. Everything that it restricts is refused but for what its rules
-/// allow.</summary>
+/// <summary>What threads or processes may do with files, ports and processes outside: an immutable value that prints itself. Everything
+/// that it restricts is refused but for what its rules allow.</summary>
 /// <remarks>Unprivileged. It cannot be undone, and further rulesets can only restrict more. See landlock(7).</remarks>
 /// <example><code>
 /// LandlockReport report = LandlockRuleset.Restrict(required: LandlockRights.OfAbi(1), bestEffort: LandlockRights.All)
@@ -58,7 +58,8 @@ public sealed record LandlockRuleset
 
     /// <summary>Allows something below paths; those that do not exist are left out.</summary>
     /// <inheritdoc cref="Allow(LandlockFileAccess, ReadOnlySpan{string})"/>
-    public LandlockRuleset AllowIfExists(LandlockFileAccess access, params ReadOnlySpan<string> paths) => Add(access, paths, optional: true);
+    public LandlockRuleset AllowIfExists(LandlockFileAccess access, params ReadOnlySpan<string> paths) =>
+        Add(access, paths, optional: true);
 
     /// <summary>Allows something on ports.</summary>
     /// <exception cref="ArgumentException">The ruleset does not restrict it, or a port is out of range.</exception>
@@ -67,7 +68,9 @@ public sealed record LandlockRuleset
         RequireRestricted(new LandlockRights(LandlockFileAccess.None, access));
         ImmutableArray<LandlockPortRule> rules = Ports;
         foreach (int port in ports)
-            rules = rules.Add(port is >= 0 and <= 65535 ? new LandlockPortRule(port, access) : throw new ArgumentOutOfRangeException(nameof(ports), port, "A port is 0 to 65535."));
+            rules = rules.Add(port is >= 0 and <= 65535
+                ? new LandlockPortRule(port, access)
+                : throw new ArgumentOutOfRangeException(nameof(ports), port, "A port is 0 to 65535."));
         return this with { Ports = rules };
     }
 
@@ -94,23 +97,30 @@ public sealed record LandlockRuleset
         if (!missing.IsEmpty || (abi == 0 && !Required.IsEmpty))
         {
             (int needed, KernelVersion since) = missing.Needs();
-            throw new KernelFeatureException($"Landlock's {missing}", abi == 0 ? "Landlock is not active" : $"the kernel has Landlock ABI {abi}, which is less than {needed}",
-                abi == 0 ? "Have it among the LSMs of the kernel's command line (lsm=landlock,...), or do without." : "Require less and take the rest as best effort, or use a newer kernel.", since);
+            throw new KernelFeatureException($"Landlock's {missing}",
+                abi == 0 ? "Landlock is not active" : $"the kernel has Landlock ABI {abi}, which is less than {needed}",
+                abi == 0
+                    ? "Have it among the LSMs of the kernel's command line (lsm=landlock,...), or do without."
+                    : "Require less and take the rest as best effort, or use a newer kernel.", since);
         }
 
         LandlockRights wanted = Required.Union(BestEffort);
-        return new LandlockReport(abi, wanted.Intersect(has), wanted.Except(has), abi >= LandlockRights.LoggingAbi ? Logging : LandlockLogging.Default);
+        return new LandlockReport(abi, wanted.Intersect(has), wanted.Except(has),
+            abi >= LandlockRights.LoggingAbi ? Logging : LandlockLogging.Default);
     }
 
     /// <summary>Restricts the calling thread, and threads and processes that it starts, for good.</summary>
-    /// <remarks>Calls landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). Other threads of the process stay as they are.</remarks>
+    /// <remarks>Calls landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2).
+    /// Other threads of the process stay as they are.</remarks>
     /// <returns>What is enforced.</returns>
     /// <exception cref="KernelFeatureException">The kernel lacks a right that is required.</exception>
-    /// <exception cref="LinuxException"><c>EPERM</c>: neither no_new_privs nor <c>CAP_SYS_ADMIN</c>. <c>ENOENT</c>: a path does not exist. <c>E2BIG</c>: 16 rulesets are in force.</exception>
+    /// <exception cref="LinuxException"><c>EPERM</c>: neither no_new_privs nor <c>CAP_SYS_ADMIN</c>. <c>ENOENT</c>: a path does not exist.
+    /// <c>E2BIG</c>: 16 rulesets are in force.</exception>
     public LandlockReport RestrictCurrentThread() => RestrictHere(allThreads: false);
 
     /// <summary>Restricts every thread of the process at once, for good: <c>LANDLOCK_RESTRICT_SELF_TSYNC</c>, ABI 8.</summary>
-    /// <remarks>Threads without no_new_privs get it from the calling one. What Landlock had restricted of other threads before is replaced by what holds for the calling one.</remarks>
+    /// <remarks>Threads without no_new_privs get it from the calling one. What Landlock had restricted of other threads before is replaced
+    /// by what holds for the calling one.</remarks>
     /// <inheritdoc cref="RestrictCurrentThread"/>
     public LandlockReport RestrictAllThreads() => RestrictHere(allThreads: true);
 
@@ -132,8 +142,10 @@ public sealed record LandlockRuleset
         LandlockReport report = Plan(Landlock.Abi) with { AllThreads = allThreads };
         if (allThreads && report.Abi < LandlockRights.AllThreadsAbi)
         {
-            throw new KernelFeatureException("Landlock on all threads at once", $"the kernel has Landlock ABI {report.Abi}, which is less than {LandlockRights.AllThreadsAbi}",
-                "Restrict the first thread before others are started, or each thread by itself.", LandlockRights.SinceOf(LandlockRights.AllThreadsAbi));
+            throw new KernelFeatureException("Landlock on all threads at once",
+                $"the kernel has Landlock ABI {report.Abi}, which is less than {LandlockRights.AllThreadsAbi}",
+                "Restrict the first thread before others are started, or each thread by itself.",
+                LandlockRights.SinceOf(LandlockRights.AllThreadsAbi));
         }
 
         if (!report.Enforced.IsEmpty)

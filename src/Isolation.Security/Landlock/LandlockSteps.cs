@@ -16,10 +16,15 @@ internal static class LandlockSteps
         Slot file = new("ruleset");
         bool quiet = report.Abi >= LandlockRights.QuietAbi;
         LandlockRights silent = quiet ? ruleset.QuietRights.Intersect(report.Enforced) : LandlockRights.None;
-        // struct landlock_ruleset_attr: handled_access_fs, handled_access_net, scoped, quiet_access_fs, quiet_access_net, quiet_scoped. Older kernels take trailing zeros.
-        ulong[] words = [(ulong)report.Enforced.Files, (ulong)report.Enforced.Net, (ulong)report.Enforced.Scopes, (ulong)silent.Files, (ulong)silent.Net, (ulong)silent.Scopes];
+        // struct landlock_ruleset_attr: handled_access_fs, handled_access_net, scoped, quiet_access_fs, quiet_access_net,
+        // quiet_scoped. Older kernels take trailing zeros.
+        ulong[] words = [(ulong)report.Enforced.Files, (ulong)report.Enforced.Net, (ulong)report.Enforced.Scopes, (ulong)silent.Files,
+            (ulong)silent.Net, (ulong)silent.Scopes];
         yield return new PlanStep("create", "a Landlock ruleset",
-            [new SyscallStep(Syscall.landlock_create_ruleset, StepArgument.Words($"{{{report.Enforced}}}", words), words.Length * 8, 0) { Result = file }]);
+            [new SyscallStep(Syscall.landlock_create_ruleset, StepArgument.Words($"{{{report.Enforced}}}", words), words.Length * 8, 0)
+            {
+                Result = file
+            }]);
         foreach (LandlockPathRule rule in ruleset.Paths.Where(r => (r.Access & report.Enforced.Files) != 0 || (r.Quiet && quiet)))
             yield return AllowPath(rule, rule.Access & report.Enforced.Files, file);
         foreach (LandlockPortRule rule in ruleset.Ports.Where(r => (r.Access & report.Enforced.Net) != 0))
@@ -27,7 +32,8 @@ internal static class LandlockSteps
         uint flags = (uint)report.Logging | (report.AllThreads ? LandlockAbi.LANDLOCK_RESTRICT_SELF_TSYNC : 0);
         yield return new PlanStep("restrict", report.AllThreads ? "all threads by Landlock" : "the thread by Landlock",
         [
-            new SyscallStep(Syscall.landlock_restrict_self, file, StepArgument.Flags(flags, report.AllThreads ? $"TSYNC|{report.Logging}" : $"{report.Logging}")),
+            new SyscallStep(Syscall.landlock_restrict_self, file,
+                StepArgument.Flags(flags, report.AllThreads ? $"TSYNC|{report.Logging}" : $"{report.Logging}")),
             new SyscallStep(Syscall.close, file),
         ])
         {
@@ -64,7 +70,8 @@ internal static class LandlockSteps
         }
 
         SyscallStep open = Open(rule.Path, path);
-        calls.Insert(0, rule.Optional ? open with { Tolerated = [Errno.ENOENT, Errno.ENOTDIR], SkipOnTolerated = (sbyte)calls.Count } : open);
+        calls.Insert(0,
+            rule.Optional ? open with { Tolerated = [Errno.ENOENT, Errno.ENOTDIR], SkipOnTolerated = (sbyte)calls.Count } : open);
         return new PlanStep($"allow {new LandlockRights(access)} below", $"\"{rule.Path}\"", calls.ToImmutable())
         {
             Hint = errno => errno == Errno.ENOENT ? "A path that need not exist can be allowed if it exists." : null,
@@ -72,7 +79,8 @@ internal static class LandlockSteps
     }
 
     private static SyscallStep Open(string path, Slot file) =>
-        new(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC, "O_PATH|O_CLOEXEC")) { Result = file };
+        new(Syscall.openat, StepArgument.CurrentDirectory, path, StepArgument.Flags(Fcntl.O_PATH | Fcntl.O_CLOEXEC, "O_PATH|O_CLOEXEC"))
+        { Result = file };
 
     // struct landlock_path_beneath_attr { u64 allowed_access; s32 parent_fd; } packed
     private static SyscallStep Add(Slot ruleset, Slot path, LandlockFileAccess access, uint flags)
@@ -80,7 +88,8 @@ internal static class LandlockSteps
         var bytes = new byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, (ulong)access);
         StepArgument attribute = new DataArgument($"{{{new LandlockRights(access)}, {path}}}", [.. bytes]) { Slots = [(8, path)] };
-        return new SyscallStep(Syscall.landlock_add_rule, ruleset, StepArgument.Flags(LandlockAbi.LANDLOCK_RULE_PATH_BENEATH, "LANDLOCK_RULE_PATH_BENEATH"), attribute, flags);
+        return new SyscallStep(Syscall.landlock_add_rule, ruleset,
+            StepArgument.Flags(LandlockAbi.LANDLOCK_RULE_PATH_BENEATH, "LANDLOCK_RULE_PATH_BENEATH"), attribute, flags);
     }
 
     private static PlanStep AllowPort(LandlockPortRule rule, LandlockNetAccess access, Slot ruleset)
@@ -89,7 +98,8 @@ internal static class LandlockSteps
         return new PlanStep($"allow {new LandlockRights(LandlockFileAccess.None, access)} on port", port,
         [
             // struct landlock_net_port_attr { u64 allowed_access, port; }
-            new SyscallStep(Syscall.landlock_add_rule, ruleset, StepArgument.Flags(LandlockAbi.LANDLOCK_RULE_NET_PORT, "LANDLOCK_RULE_NET_PORT"),
+            new SyscallStep(Syscall.landlock_add_rule, ruleset,
+                StepArgument.Flags(LandlockAbi.LANDLOCK_RULE_NET_PORT, "LANDLOCK_RULE_NET_PORT"),
                 StepArgument.Words($"{{{access}, {port}}}", (ulong)access, (ulong)rule.Port), 0),
         ]);
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
@@ -11,7 +12,8 @@ public static class AppArmor
     /// <summary>Whether the kernel runs AppArmor.</summary>
     public static bool IsActive => SecurityModules.Has(Module);
 
-    /// <summary>The calling thread's profile with its mode: <c>unconfined</c>, <c>isolation-default (enforce)</c>; null where AppArmor is not active.</summary>
+    /// <summary>The calling thread's profile with its mode: <c>unconfined</c>, <c>isolation-default (enforce)</c>;
+    /// null where AppArmor is not active.</summary>
     public static string? ProfileOfCurrentThread => IsActive ? SecurityModules.LabelOfCurrentThread(Module) : null;
 
     /// <summary>The loaded profiles with their modes; empty where they cannot be read, which needs root.</summary>
@@ -19,15 +21,9 @@ public static class AppArmor
     {
         get
         {
-            try
-            {
-                return File.ReadAllLines("/sys/kernel/security/apparmor/profiles").Select(l => (Line: l, At: l.LastIndexOf(" (", StringComparison.Ordinal))).Where(l => l.At > 0)
-                    .ToImmutableSortedDictionary(l => l.Line[..l.At], l => l.Line[(l.At + 2)..^1], StringComparer.Ordinal);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                return ImmutableSortedDictionary<string, string>.Empty;
-            }
+            return TextFile.Lines(TextFile.ReadIfAllowed("/sys/kernel/security/apparmor/profiles") ?? "")
+                .Select(l => (Line: l, At: l.LastIndexOf(" (", StringComparison.Ordinal))).Where(l => l.At > 0)
+                .ToImmutableSortedDictionary(l => l.Line[..l.At], l => l.Line[(l.At + 2)..^1], StringComparer.Ordinal);
         }
     }
 
@@ -63,6 +59,8 @@ public static class AppArmor
     internal static void Require()
     {
         if (!IsActive)
-            throw new KernelFeatureException("AppArmor", $"the kernel's active security modules are {string.Join(", ", SecurityModules.Active)}", "Boot with apparmor=1 security=apparmor, or do without a profile.");
+            throw new KernelFeatureException("AppArmor",
+                $"the kernel's active security modules are {string.Join(", ", SecurityModules.Active)}",
+                "Boot with apparmor=1 security=apparmor, or do without a profile.");
     }
 }

@@ -16,8 +16,9 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
 {
     private static readonly string[] s_parsers = ["/usr/sbin/apparmor_parser", "/sbin/apparmor_parser", "/usr/bin/apparmor_parser"];
 
-    /// <summary>A profile for containers: files, networks and capabilities as the other layers allow; no mounts, no writing to kernel settings, no access to kernel memory and to
-    /// security file systems; tracing and signals among its own processes only, signals from outside.</summary>
+    /// <summary>A profile for containers: files, networks and capabilities as the other layers allow; no mounts, no writing to kernel
+    /// settings, no access to kernel memory and to security file systems; tracing and signals among its own processes only, signals from
+    /// outside.</summary>
     /// <param name="name">Under which it is loaded.</param>
     public static AppArmorProfile Container(string name) => new(Checked(name),
     [
@@ -47,7 +48,8 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
         "deny /sys/kernel/security/** rwklx",
     ]);
 
-    /// <summary>Adds a rule that denies: <c>mount</c>, <c>network raw</c>, <c>/etc/shadow r</c>. A denial outweighs whatever allows.</summary>
+    /// <summary>Adds a rule that denies: <c>mount</c>, <c>network raw</c>, <c>/etc/shadow r</c>.
+    /// A denial outweighs whatever allows.</summary>
     public AppArmorProfile Deny(string rule) => Add("deny " + Checked(rule, nameof(rule)));
 
     /// <summary>Adds a rule.</summary>
@@ -81,7 +83,8 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
     {
         AppArmor.Require();
         string parser = s_parsers.FirstOrDefault(File.Exists)
-            ?? throw new KernelFeatureException("the loading of an AppArmor profile", "apparmor_parser is not installed", "Install the package apparmor, or load the profile beforehand.");
+            ?? throw new KernelFeatureException("the loading of an AppArmor profile", "apparmor_parser is not installed",
+                "Install the package apparmor, or load the profile beforehand.");
         string file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         try
         {
@@ -89,8 +92,10 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
             (ExitStatus status, string output) = HelperProcess.Run(parser, [parser, option, "--skip-cache", file]);
             if (status.Code != 0)
             {
-                bool denied = output.Contains("policy admin privileges", StringComparison.Ordinal) || output.Contains("Permission denied", StringComparison.Ordinal);
-                throw new LinuxException($"{action} AppArmor profile", $"\"{Name}\"", "apparmor_parser(8)", denied ? Errno.EACCES : Errno.EINVAL,
+                bool denied = output.Contains("policy admin privileges", StringComparison.Ordinal)
+                    || output.Contains("Permission denied", StringComparison.Ordinal);
+                throw new LinuxException($"{action} AppArmor profile", $"\"{Name}\"", "apparmor_parser(8)",
+                    denied ? Errno.EACCES : Errno.EINVAL,
                     hint: $"It said: {output.Replace(file, "the profile", StringComparison.Ordinal).Trim().ReplaceLineEndings(" ")}");
             }
         }

@@ -36,8 +36,10 @@ public sealed record SELinuxContext(string User, string Role, string Type, strin
     public override string ToString() => Level is null ? $"{User}:{Role}:{Type}" : $"{User}:{Role}:{Type}:{Level}";
 }
 
-/// <summary>A pair of categories that no other container of this host has while this object lives: what keeps containers of one type apart (MCS).</summary>
-/// <remarks>Reserved by a lock on a byte of a file in the runtime directory, which the kernel releases when the process ends, however it ends.</remarks>
+/// <summary>A pair of categories that no other container of this host has while this object lives:
+/// what keeps containers of one type apart (MCS).</summary>
+/// <remarks>Reserved by a lock on a byte of a file in the runtime directory, which the kernel releases when the
+/// process ends, however it ends.</remarks>
 public sealed class SELinuxCategories : IDisposable
 {
     private const int Count = 1024;
@@ -53,11 +55,14 @@ public sealed class SELinuxCategories : IDisposable
     public int Second { get; }
 
     /// <summary>Reserves a random pair.</summary>
-    /// <param name="directory">Where the file of the locks lies; null for <c>/run/isolation</c>, or below <c>XDG_RUNTIME_DIR</c> for an ordinary user.</param>
+    /// <param name="directory">Where the file of the locks lies; null for <c>/run/isolation</c>,
+    /// or below <c>XDG_RUNTIME_DIR</c> for an ordinary user.</param>
     /// <exception cref="InvalidOperationException">Every pair that was tried is taken.</exception>
     public static SELinuxCategories Allocate(string? directory = null)
     {
-        directory ??= Path.Combine(Environment.IsPrivilegedProcess ? "/run" : Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? Path.GetTempPath(), "isolation");
+        directory ??= Path.Combine(Environment.IsPrivilegedProcess
+            ? "/run"
+            : Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? Path.GetTempPath(), "isolation");
         Directory.CreateDirectory(directory);
         for (int attempt = 0; attempt < 1000; attempt++)
         {
@@ -97,7 +102,7 @@ public static class SELinux
     public static bool IsActive => SecurityModules.Has(Module) && File.Exists("/sys/fs/selinux/enforce");
 
     /// <summary>Whether refusals are enforced, not only logged.</summary>
-    public static bool IsEnforcing => IsActive && File.ReadAllText("/sys/fs/selinux/enforce").StartsWith('1');
+    public static bool IsEnforcing => IsActive && TextFile.Read("/sys/fs/selinux/enforce").StartsWith('1');
 
     /// <summary>The calling thread's context; null where SELinux is not active.</summary>
     public static SELinuxContext? ContextOfCurrentThread => Read(IsActive ? SecurityModules.LabelOfCurrentThread(Module) : null);
@@ -125,7 +130,9 @@ public static class SELinux
     internal static void Require()
     {
         if (!IsActive)
-            throw new KernelFeatureException("SELinux", $"the kernel's active security modules are {string.Join(", ", SecurityModules.Active)}", "Boot with security=selinux selinux=1 and a policy, or do without labels.");
+            throw new KernelFeatureException("SELinux",
+                $"the kernel's active security modules are {string.Join(", ", SecurityModules.Active)}",
+                "Boot with security=selinux selinux=1 and a policy, or do without labels.");
     }
 
     private static SELinuxContext? Read(string? text) => text is null || text.Count(c => c == ':') < 2 ? null : SELinuxContext.Parse(text);

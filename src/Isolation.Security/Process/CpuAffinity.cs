@@ -22,7 +22,8 @@ public sealed record CpuAffinity
     {
         get
         {
-            string line = File.ReadLines("/proc/thread-self/status").First(l => l.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal));
+            string line = TextFile.Lines(TextFile.Read("/proc/thread-self/status"))
+                .First(l => l.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal));
             return Parse(line[18..].Trim());
         }
     }
@@ -32,7 +33,10 @@ public sealed record CpuAffinity
     public static CpuAffinity Of(params ReadOnlySpan<int> processors)
     {
         ImmutableSortedSet<int> set = [.. processors];
-        return !set.IsEmpty && set.Min >= 0 && set.Max < Maximum ? new(set) : throw new ArgumentException($"Processors are numbered 0 to {Maximum - 1}, and one at least must be given.", nameof(processors));
+        return !set.IsEmpty && set.Min >= 0 && set.Max < Maximum
+            ? new(set)
+            : throw new ArgumentException($"Processors are numbered 0 to {Maximum - 1}, and one at least must be given.",
+                nameof(processors));
     }
 
     /// <summary>Reads a list such as <c>0-3,8</c>.</summary>
@@ -45,7 +49,8 @@ public sealed record CpuAffinity
         {
             string[] ends = part.Split('-', 2);
             if (!int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out int first)
-                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last) || last < first || last >= Maximum)
+                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last)
+                || last < first || last >= Maximum)
                 throw new FormatException($"\"{text}\" is no list of processors such as 0-3,8.");
             processors.AddRange(Enumerable.Range(first, last - first + 1));
         }
@@ -72,7 +77,9 @@ public sealed record CpuAffinity
             int first = Processors[i], last = first;
             while (++i < Processors.Count && Processors[i] == last + 1)
                 last++;
-            parts.Add(first == last ? first.ToString(CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{first}-{last}"));
+            parts.Add(first == last
+                ? first.ToString(CultureInfo.InvariantCulture)
+                : string.Create(CultureInfo.InvariantCulture, $"{first}-{last}"));
         }
 
         return string.Join(',', parts);
@@ -85,7 +92,8 @@ public sealed record CpuAffinity
             var mask = new ulong[(Processors.Max / 64) + 1];
             foreach (int processor in Processors)
                 mask[processor / 64] |= 1ul << (processor % 64);
-            return new PlanStep("set the CPU affinity to", ToString(), [new SyscallStep(Syscall.sched_setaffinity, 0, mask.Length * 8, StepArgument.Words($"[{this}]", mask))])
+            return new PlanStep("set the CPU affinity to", ToString(),
+                [new SyscallStep(Syscall.sched_setaffinity, 0, mask.Length * 8, StepArgument.Words($"[{this}]", mask))])
             {
                 Hint = errno => errno == Errno.EINVAL ? "None of these processors is on line and in the cpuset." : null,
             };

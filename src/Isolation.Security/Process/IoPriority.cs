@@ -21,7 +21,8 @@ public enum IoPriorityClass
     Idle = 3,
 }
 
-/// <summary>The priority of a thread's input and output; of effect with schedulers that know it (bfq, mq-deadline). See ioprio_set(2).</summary>
+/// <summary>The priority of a thread's input and output; of effect with schedulers that know it (bfq,
+/// mq-deadline). See ioprio_set(2).</summary>
 /// <param name="Class">The class.</param>
 /// <param name="Level">0, the most favourable, to 7, within the class.</param>
 public sealed record IoPriority(IoPriorityClass Class, int Level = 4)
@@ -39,7 +40,8 @@ public sealed record IoPriority(IoPriorityClass Class, int Level = 4)
     }
 
     /// <summary>Sets the calling thread's, and that of what it starts.</summary>
-    /// <exception cref="LinuxException"><c>EPERM</c>: real time needs <c>CAP_SYS_ADMIN</c> or <c>CAP_SYS_NICE</c>. <c>EINVAL</c>: the level is out of range.</exception>
+    /// <exception cref="LinuxException"><c>EPERM</c>: real time needs <c>CAP_SYS_ADMIN</c> or <c>CAP_SYS_NICE</c>.
+    /// <c>EINVAL</c>: the level is out of range.</exception>
     public void SetForCurrentThread() => ManagedInterpreter.Run(Step);
 
     /// <inheritdoc/>

@@ -3,8 +3,9 @@ using System.Text;
 
 namespace Isolation.Security;
 
-/// <summary>What a process may do from some point on: an immutable value that prints itself. Everything that is not allowed is refused: files, TCP and UDP ports, signals and abstract sockets
-/// to others by Landlock, as far as the kernel can; system calls by a filter, where one is given; capabilities that are dropped.</summary>
+/// <summary>What a process may do from some point on: an immutable value that prints itself. Everything that is not allowed is refused:
+/// files, TCP and UDP ports, signals and abstract sockets to others by Landlock, as far as the kernel can; system calls by a filter, where
+/// one is given; capabilities that are dropped.</summary>
 public sealed record SandboxPolicy
 {
     internal SandboxPolicy()
@@ -24,30 +25,39 @@ public sealed record SandboxPolicy
     public SandboxPolicy Read(params ReadOnlySpan<string> paths) => this with { Landlock = Landlock.Allow(LandlockFileAccess.Read, paths) };
 
     /// <summary>Allows reading and executing below paths.</summary>
-    public SandboxPolicy Execute(params ReadOnlySpan<string> paths) => this with { Landlock = Landlock.Allow(LandlockFileAccess.Read | LandlockFileAccess.Execute, paths) };
+    public SandboxPolicy Execute(params ReadOnlySpan<string> paths) =>
+        this with { Landlock = Landlock.Allow(LandlockFileAccess.Read | LandlockFileAccess.Execute, paths) };
 
     /// <summary>Allows reading, writing, making and removing below paths.</summary>
-    public SandboxPolicy Write(params ReadOnlySpan<string> paths) => this with { Landlock = Landlock.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, paths) };
+    public SandboxPolicy Write(params ReadOnlySpan<string> paths) =>
+        this with { Landlock = Landlock.Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, paths) };
 
     /// <summary>Allows connecting to TCP ports.</summary>
-    public SandboxPolicy ConnectTcp(params ReadOnlySpan<int> ports) => this with { Landlock = Landlock.Allow(LandlockNetAccess.ConnectTcp, ports) };
+    public SandboxPolicy ConnectTcp(params ReadOnlySpan<int> ports) =>
+        this with { Landlock = Landlock.Allow(LandlockNetAccess.ConnectTcp, ports) };
 
     /// <summary>Allows binding TCP ports.</summary>
-    public SandboxPolicy BindTcp(params ReadOnlySpan<int> ports) => this with { Landlock = Landlock.Allow(LandlockNetAccess.BindTcp, ports) };
+    public SandboxPolicy BindTcp(params ReadOnlySpan<int> ports) =>
+        this with { Landlock = Landlock.Allow(LandlockNetAccess.BindTcp, ports) };
 
-    /// <summary>Allows what a CLR and its class library read: the runtime, the program's own directory, shared libraries, time zones, certificates, /proc, the control group, random numbers.</summary>
+    /// <summary>Allows what a CLR and its class library read: the runtime, the program's own directory, shared libraries, time zones,
+    /// certificates, /proc, the control group, random numbers.</summary>
     public SandboxPolicy Runtime()
     {
         // RUNTIME/shared/Microsoft.NETCore.App/VERSION/
-        string runtime = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+        string runtime = Path.GetFullPath(
+            Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
         string program = Path.GetDirectoryName(Environment.ProcessPath) ?? AppContext.BaseDirectory;
         return this with
         {
             Landlock = Landlock
-                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, runtime, program, AppContext.BaseDirectory, "/lib", "/lib64", "/usr/lib", "/usr/lib64")
-                .AllowIfExists(LandlockFileAccess.Read, "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/etc/ssl", "/usr/share/ca-certificates", "/usr/share/icu", "/proc", "/sys/fs/cgroup", "/sys/devices/system",
+                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, runtime, program, AppContext.BaseDirectory, "/lib",
+                    "/lib64", "/usr/lib", "/usr/lib64")
+                .AllowIfExists(LandlockFileAccess.Read, "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/etc/ssl",
+                    "/usr/share/ca-certificates", "/usr/share/icu", "/proc", "/sys/fs/cgroup", "/sys/devices/system",
                     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group")
-                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.WriteFile | LandlockFileAccess.IoctlDev, "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/tty"),
+                .AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.WriteFile | LandlockFileAccess.IoctlDev, "/dev/null",
+                    "/dev/zero", "/dev/urandom", "/dev/random", "/dev/tty"),
         };
     }
 

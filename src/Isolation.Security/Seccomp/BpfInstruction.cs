@@ -8,5 +8,6 @@ namespace Isolation.Security;
 public readonly record struct BpfInstruction(ushort Code, byte IfTrue, byte IfFalse, uint Operand)
 {
     // linux/bpf_common.h: class, size and mode, or class, operation and source.
-    internal const ushort LoadWord = 0x20, And = 0x54, Jump = 0x05, JumpIfEqual = 0x15, JumpIfGreater = 0x25, JumpIfGreaterOrEqual = 0x35, JumpIfSet = 0x45, Return = 0x06;
+    internal const ushort LoadWord = 0x20, And = 0x54, Jump = 0x05, JumpIfEqual = 0x15, JumpIfGreater = 0x25, JumpIfGreaterOrEqual = 0x35,
+        JumpIfSet = 0x45, Return = 0x06;
 }

@@ -43,7 +43,8 @@ internal sealed class DecisionNode
     internal bool IsLeaf => Starts.IsEmpty;
 }
 
-/// <summary>Decision diagrams over the words of a call, each node once: equal decisions are the same node, tests without effect are left out.</summary>
+/// <summary>Decision diagrams over the words of a call, each node once: equal decisions are the same node,
+/// tests without effect are left out.</summary>
 internal sealed class DecisionDiagram
 {
     private readonly Dictionary<NodeKey, DecisionNode> _switches = [];
@@ -148,7 +149,8 @@ internal sealed class DecisionDiagram
         return result;
     }
 
-    /// <summary>A test with other ends. Without regard to the order of variables: the result can be run, and not combined with others.</summary>
+    /// <summary>A test with other ends. Without regard to the order of variables:
+    /// the result can be run, and not combined with others.</summary>
     internal DecisionNode Continue(DecisionNode test, DecisionNode yes, DecisionNode none) =>
         test == Yes ? yes : test == None ? none : Map(test, child => Continue(child, yes, none));
 
@@ -160,7 +162,8 @@ internal sealed class DecisionDiagram
         return Switch(node.Variable, intervals);
     }
 
-    private readonly struct NodeKey(FilterVariable variable, ImmutableArray<uint> starts, ImmutableArray<DecisionNode> children) : IEquatable<NodeKey>
+    private readonly struct NodeKey(FilterVariable variable, ImmutableArray<uint> starts,
+        ImmutableArray<DecisionNode> children) : IEquatable<NodeKey>
     {
         internal ImmutableArray<uint> Starts { get; } = starts;
 
@@ -169,7 +172,8 @@ internal sealed class DecisionDiagram
         private FilterVariable Variable { get; } = variable;
 
         public bool Equals(NodeKey other) =>
-            Variable == other.Variable && Starts.AsSpan().SequenceEqual(other.Starts.AsSpan()) && Children.AsSpan().SequenceEqual(other.Children.AsSpan());
+            Variable == other.Variable && Starts.AsSpan().SequenceEqual(other.Starts.AsSpan())
+                && Children.AsSpan().SequenceEqual(other.Children.AsSpan());
 
         public override bool Equals(object? obj) => obj is NodeKey other && Equals(other);
 

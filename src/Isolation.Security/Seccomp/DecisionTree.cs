@@ -111,7 +111,8 @@ internal sealed class DecisionTree
                 return _tree._children[first];
             int choice = _choices[((first - _first) * _count) + last - _first];
             if (choice < 0)
-                return new JumpTarget(emit(BpfInstruction.JumpIfEqual, _tree._starts[first + 1], _tree._children[first + 1], _tree._children[first]));
+                return new JumpTarget(emit(BpfInstruction.JumpIfEqual, _tree._starts[first + 1], _tree._children[first + 1],
+                    _tree._children[first]));
             int middle = _first + choice;
             JumpTarget above = Write(emit, middle, last), below = Write(emit, first, middle - 1);
             return new JumpTarget(emit(BpfInstruction.JumpIfGreaterOrEqual, _tree._starts[middle], above, below));

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Linux;
 
 namespace Isolation.Security;
 
-/// <summary>What a program was seen to do, and the smallest filter that lets it do that again. Immutable; profiles of several runs merge.</summary>
+/// <summary>What a program was seen to do, and the smallest filter that lets it do that again. Immutable;
+/// profiles of several runs merge.</summary>
 public sealed record LearnedProfile
 {
     // How threads end, signals return and interrupted calls go on: not for the program to choose, nor seen in every run.
@@ -13,8 +15,10 @@ public sealed record LearnedProfile
     /// <summary>The calls that were made, and how often.</summary>
     public ImmutableSortedDictionary<string, long> Syscalls { get; init; } = ImmutableSortedDictionary<string, long>.Empty;
 
-    /// <summary>Of calls whose argument names an operation, which were asked for: the families of socket(2), requests of ioctl(2), options of prctl(2), values of personality(2).</summary>
-    public ImmutableSortedDictionary<string, ImmutableArray<ulong>> Operations { get; init; } = ImmutableSortedDictionary<string, ImmutableArray<ulong>>.Empty;
+    /// <summary>Of calls whose argument names an operation, which were asked for: the families of socket(2), requests of ioctl(2),
+    /// options of prctl(2), values of personality(2).</summary>
+    public ImmutableSortedDictionary<string, ImmutableArray<ulong>> Operations { get; init; } =
+        ImmutableSortedDictionary<string, ImmutableArray<ulong>>.Empty;
 
     /// <summary>All flags that clone(2) was given.</summary>
     public ulong CloneFlags { get; init; }
@@ -40,8 +44,10 @@ public sealed record LearnedProfile
         ArgumentNullException.ThrowIfNull(other);
         return new LearnedProfile
         {
-            Syscalls = Syscalls.Concat(other.Syscalls).GroupBy(s => s.Key, s => s.Value).ToImmutableSortedDictionary(g => g.Key, g => g.Sum(), StringComparer.Ordinal),
-            Operations = Operations.Concat(other.Operations).GroupBy(o => o.Key, o => o.Value).ToImmutableSortedDictionary(g => g.Key, g => g.SelectMany(v => v).Distinct().Order().ToImmutableArray(), StringComparer.Ordinal),
+            Syscalls = Syscalls.Concat(other.Syscalls).GroupBy(s => s.Key, s => s.Value)
+                .ToImmutableSortedDictionary(g => g.Key, g => g.Sum(), StringComparer.Ordinal),
+            Operations = Operations.Concat(other.Operations).GroupBy(o => o.Key, o => o.Value).ToImmutableSortedDictionary(g => g.Key,
+                g => g.SelectMany(v => v).Distinct().Order().ToImmutableArray(), StringComparer.Ordinal),
             CloneFlags = CloneFlags | other.CloneFlags,
             Read = Read.Union(other.Read),
             Written = Written.Union(other.Written),
@@ -67,7 +73,8 @@ public sealed record LearnedProfile
             else if (name == "clone")
             {
                 // Namespaces and the like are told by flags that were never given.
-                filter = filter.Add(SeccompAction.Allow, name, SeccompCondition.MaskedEqual(0, SeccompFilter.NewNamespaces & ~CloneFlags, 0));
+                filter = filter.Add(SeccompAction.Allow, name,
+                    SeccompCondition.MaskedEqual(0, SeccompFilter.NewNamespaces & ~CloneFlags, 0));
             }
             else
             {
@@ -78,8 +85,10 @@ public sealed record LearnedProfile
         return filter;
     }
 
-    /// <summary>The filter as an OCI profile.</summary>
-    public string ToJson() => SeccompProfile.Write(ToFilter());
+    /// <summary>The filter as an OCI profile. Calls that are newer than <see cref="SyscallTable.Version"/>
+    /// have no name, and are left out.</summary>
+    public string ToJson() => SeccompProfile.Write(
+        (this with { Syscalls = Syscalls.RemoveRange(Syscalls.Keys.Where(s => !SyscallTable.IsKnown(s))) }).ToFilter());
 
     /// <summary>The filter as C#.</summary>
     public string ToCSharp()
@@ -92,7 +101,8 @@ public sealed record LearnedProfile
         {
             SeccompCondition condition = rule.Conditions[0];
             text.Append(CultureInfo.InvariantCulture,
-                $"    .Add(SeccompAction.Allow, \"{rule.Syscall}\", SeccompCondition.MaskedEqual({condition.Argument}, 0x{condition.Mask:x}, 0x{condition.Value:x}))\n");
+                $"    .Add(SeccompAction.Allow, \"{rule.Syscall}\", SeccompCondition.MaskedEqual({condition.Argument}, "
+                    + $"0x{condition.Mask:x}, 0x{condition.Value:x}))\n");
         }
 
         return text.Append("    .WithNewerSyscalls(SeccompAction.Errno(Errno.ENOSYS));\n").ToString();
@@ -102,11 +112,13 @@ public sealed record LearnedProfile
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"system calls ({Syscalls.Count}): {string.Join(", ", Syscalls.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value}")))}\n");
-        foreach ((string what, ImmutableSortedSet<string> which) in new[] { ("read", Read), ("wrote", Written), ("executed", Executed), ("connected to", Connected), ("bound", Bound) })
+        text.Append(CultureInfo.InvariantCulture, $"system calls ({Syscalls.Count}): "
+            + $"{string.Join(", ", Syscalls.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value}")))}\n");
+        foreach ((string what, ImmutableSortedSet<string> which) in new[] { ("read", Read), ("wrote", Written), ("executed", Executed),
+            ("connected to", Connected), ("bound", Bound) })
         {
             foreach (string one in which)
-                text.Append(CultureInfo.InvariantCulture, $"{what} {one}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{what} {PrintableText.Of(one)}\n");
         }
 
         return text.ToString();

@@ -6,11 +6,14 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>Mounts on behalf of a caller that may not: mount(2) of some file systems, made by this process in the caller's mount namespace.</summary>
+/// <summary>Mounts on behalf of a caller that may not: mount(2) of some file systems, made by this process
+/// in the caller's mount namespace.</summary>
 internal sealed class MountHandler(ImmutableArray<string> fileSystems)
 {
-    // MS_RDONLY, NOSUID, NODEV, NOEXEC, SYNCHRONOUS, NOATIME, NODIRATIME, RELATIME, STRICTATIME, LAZYTIME, and the old magic number; never MS_BIND, MS_MOVE, MS_REMOUNT or propagation.
-    private const ulong Flags = 1 | 2 | 4 | 8 | 16 | 1024 | 2048 | (1 << 21) | (1 << 24) | (1 << 25), Magic = 0xC0ED0000, MagicMask = 0xffff0000;
+    // MS_RDONLY, NOSUID, NODEV, NOEXEC, SYNCHRONOUS, NOATIME, NODIRATIME, RELATIME, STRICTATIME, LAZYTIME, and the old magic number;
+    // never MS_BIND, MS_MOVE, MS_REMOUNT or propagation.
+    private const ulong Flags = 1 | 2 | 4 | 8 | 16 | 1024 | 2048 | (1 << 21) | (1 << 24) | (1 << 25), Magic = 0xC0ED0000,
+        MagicMask = 0xffff0000;
     private const ulong NoSuidNoDev = 2 | 4;
 
     internal ValueTask<SeccompReply> Handle(SeccompNotification call)
@@ -36,7 +39,7 @@ internal sealed class MountHandler(ImmutableArray<string> fileSystems)
     // The ids are those of the initial user namespace, where this process makes the mount.
     private static string Owned(SeccompNotification call, string data)
     {
-        string[] status = File.ReadAllLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{call.ThreadId}/status"));
+        string[] status = TextFile.Lines(TextFile.Read(string.Create(CultureInfo.InvariantCulture, $"/proc/{call.ThreadId}/status")));
         string Id(string key) => status.First(l => l.StartsWith(key, StringComparison.Ordinal)).Split('\t')[4];
         string owner = $"uid={Id("Uid:")},gid={Id("Gid:")}";
         return data.Length == 0 ? owner : $"{data},{owner}";

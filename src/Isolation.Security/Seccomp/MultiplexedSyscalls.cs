@@ -1,6 +1,7 @@
 namespace Isolation.Security;
 
-/// <summary>On i386 every socket call can also be made through socketcall(2), and the System V ones through ipc(2), by a number in the first argument.</summary>
+/// <summary>On i386 every socket call can also be made through socketcall(2), and the System V ones through ipc(2),
+/// by a number in the first argument.</summary>
 internal static class MultiplexedSyscalls
 {
     // linux/net.h SYS_*, linux/ipc.h.
@@ -40,16 +41,33 @@ internal static class MultiplexedSyscalls
         ["shmctl"] = ("ipc", 24),
     };
 
-    /// <summary>The rule that stands for another where it is reached through socketcall(2) or ipc(2).</summary>
-    /// <remarks>There the arguments lie in memory, where a filter cannot look: a conditional refusal is then a refusal, a conditional permission none.</remarks>
-    internal static (uint Number, SeccompRule Rule)? Stand(SeccompFilter filter, SeccompArchitecture architecture, SeccompRule rule)
+    /// <summary>Whether a call got a number of its own long after its name: i386's socket(2) in Linux 4.3, its shmget(2) in 5.1. A profile
+    /// that names it may be older than the calls between.</summary>
+    internal static bool IsLaterNumber(SeccompArchitecture architecture, string name) =>
+        architecture == SeccompArchitecture.X86 && s_calls.ContainsKey(name);
+
+    /// <summary>The rules that stand for those of other calls where they are reached through socketcall(2) or ipc(2) of i386.</summary>
+    /// <remarks>There the arguments lie in memory, where a filter cannot look: the strictest answer that the call has for any arguments is
+    /// given for all. Where that is the default action, nothing stands for the call, and a rule for socketcall itself decides.</remarks>
+    internal static IEnumerable<(uint Number, SeccompRule Rule)> Stand(SeccompFilter filter)
     {
-        if (architecture != SeccompArchitecture.X86 || !s_calls.TryGetValue(rule.Syscall, out var call))
+        foreach (IGrouping<string, SeccompRule> call in filter.Rules.GroupBy(r => r.Syscall, StringComparer.Ordinal))
+        {
+            if (!s_calls.TryGetValue(call.Key, out var through) || Strictest(filter.DefaultAction, call) is not { } rule)
+                continue;
+            // The upper half of the word holds a version number (ipc's "third" form).
+            yield return (SyscallTable.For(SeccompArchitecture.X86).Number(through.Through)!.Value,
+                rule with { Conditions = [SeccompCondition.MaskedEqual(0, 0xffff, through.Selector)] });
+        }
+    }
+
+    private static SeccompRule? Strictest(SeccompAction defaultAction, IEnumerable<SeccompRule> rules)
+    {
+        SeccompRule[] met = [.. rules.Where(r => !new ArgumentRegion(r.Conditions).IsEmpty).Order(SeccompRule.StrictestFirst)];
+        if (met.Length == 0 || met[0].Action == defaultAction)
             return null;
-        if (!rule.Conditions.IsEmpty && rule.Action.Kind >= filter.DefaultAction.Kind)
-            return null;
-        // The upper half of the word holds a version number (ipc's "third" form).
-        return (SyscallTable.For(architecture).Number(call.Through)!.Value,
-            rule with { Conditions = [SeccompCondition.MaskedEqual(0, 0xffff, call.Selector)] });
+        // A permission holds only where no arguments are left to the default.
+        bool permits = met[0].Action.CompareTo(defaultAction) > 0;
+        return permits && !met.Any(r => r.Conditions.IsEmpty) && ArgumentRegion.Partition(met) is not { Open.Count: 0 } ? null : met[0];
     }
 }

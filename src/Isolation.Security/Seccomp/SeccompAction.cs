@@ -3,7 +3,8 @@ using Isolation.Linux;
 
 namespace Isolation.Security;
 
-/// <summary>What the kernel does with a call, strictest first: where several filters or rules decide differently, the strictest holds.</summary>
+/// <summary>What the kernel does with a call, strictest first:
+/// where several filters or rules decide differently, the strictest holds.</summary>
 public enum SeccompActionKind
 {
     /// <summary><c>SECCOMP_RET_KILL_PROCESS</c>: the process dies of <c>SIGSYS</c>. Since Linux 4.14.</summary>
@@ -70,7 +71,8 @@ public readonly record struct SeccompAction
     public static SeccompAction Deny => Errno(Linux.Errno.EPERM);
 
     /// <summary>Whether the call is made, or may be: a notifier or a tracer decides.</summary>
-    public bool MayRun => Kind is SeccompActionKind.Allow or SeccompActionKind.Log or SeccompActionKind.UserNotify or SeccompActionKind.Trace;
+    public bool MayRun => Kind is SeccompActionKind.Allow or SeccompActionKind.Log or SeccompActionKind.UserNotify
+        or SeccompActionKind.Trace;
 
     /// <summary>The 32 bits that the program returns.</summary>
     internal uint Value => s_values[(int)Kind] | Data;
@@ -96,9 +98,13 @@ public readonly record struct SeccompAction
     public override string ToString() => Kind switch
     {
         SeccompActionKind.Errno => $"errno({((Errno)Data).Name()})",
-        SeccompActionKind.Trap or SeccompActionKind.Trace when Data != 0 => string.Create(CultureInfo.InvariantCulture, $"{s_texts[(int)Kind]}({Data})"),
+        SeccompActionKind.Trap or SeccompActionKind.Trace when Data != 0 =>
+            string.Create(CultureInfo.InvariantCulture, $"{s_texts[(int)Kind]}({Data})"),
         _ => s_texts[(int)Kind],
     };
+
+    /// <summary>Less than 0 where this action is stricter than another; of error numbers the lowest is.</summary>
+    internal int CompareTo(SeccompAction other) => (Kind, Data).CompareTo((other.Kind, other.Data));
 
     internal static SeccompAction FromValue(uint value)
     {

@@ -49,7 +49,8 @@ internal sealed class SeccompAssembler(Func<DecisionNode, int, double> weight)
     /// <summary>Writes a conditional jump and returns its place.</summary>
     private int Emit(ushort code, uint operand, JumpTarget yes, JumpTarget no, int word)
     {
-        // A jump that is too far goes through a step of its own, which may push the other one too far: each is looked at with room for both.
+        // A jump that is too far goes through a step of its own, which may push the other one too
+        // far: each is looked at with room for both.
         int ifTrue = Reach(yes, word), ifFalse = Reach(no, word);
         ifTrue = Reach(new JumpTarget(ifTrue), word);
         _reversed.Add(new BpfInstruction(code, Distance(ifTrue), Distance(ifFalse), operand));

@@ -39,7 +39,12 @@ public sealed record SeccompCall(uint Audit, uint Number, ImmutableArray<ulong> 
     public override string ToString()
     {
         string name = Name ?? System.FormattableString.Invariant($"system call {Number}");
-        string foreign = Architecture is { } a && a != SeccompArchitectures.Native ? $" of {a}" : Architecture is null ? System.FormattableString.Invariant($" of architecture 0x{Audit:x}") : "";
-        return $"{name}({string.Join(", ", Arguments.Select(a => a < 4096 ? a.ToString(System.Globalization.CultureInfo.InvariantCulture) : System.FormattableString.Invariant($"0x{a:x}")))}){foreign}";
+        string foreign = Architecture is { } a && a != SeccompArchitectures.Native ? $" of {a}"
+            : Architecture is null ? System.FormattableString.Invariant($" of architecture 0x{Audit:x}")
+            : "";
+        return $"{name}({string.Join(", ", Arguments.Select(Shown))}){foreign}";
+
+        static string Shown(ulong argument) =>
+            argument < 4096 ? System.FormattableString.Invariant($"{argument}") : System.FormattableString.Invariant($"0x{argument:x}");
     }
 }

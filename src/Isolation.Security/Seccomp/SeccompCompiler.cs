@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 
 namespace Isolation.Security;
 
-/// <summary>Compiles a filter: rules to a decision diagram over architecture, number and argument words, the diagram to instructions.</summary>
+/// <summary>Compiles a filter: rules to a decision diagram over architecture,
+/// number and argument words, the diagram to instructions.</summary>
 internal sealed class SeccompCompiler
 {
     private const int CachedPrograms = 64;
@@ -83,24 +84,25 @@ internal sealed class SeccompCompiler
         bool plain = architectures.Any(a => a != SeccompArchitecture.X32);
         var intervals = new List<(uint Start, DecisionNode Child)> { (0, plain ? _default : foreign) };
         foreach (SeccompArchitecture architecture in architectures.Where(a => a != SeccompArchitecture.X32))
-            AddNewer(intervals, architecture, 0);
-        if (architectures[0].Audit() != SeccompArchitecture.X64.Audit())
-            return _diagram.Switch(FilterVariable.Number, [.. intervals]);
-        bool x32 = architectures.Contains(SeccompArchitecture.X32);
-        intervals.Add((SeccompArchitectures.X32Bit, x32 ? _default : foreign));
-        if (x32)
-            AddNewer(intervals, SeccompArchitecture.X32, SeccompArchitectures.X32Bit);
-        // The number -1 is how a tracer skips a call: of no architecture.
-        intervals.Add((uint.MaxValue, plain ? _default : foreign));
+            AddNewer(intervals, architecture);
+        if (architectures[0].Audit() == SeccompArchitecture.X64.Audit())
+        {
+            bool x32 = architectures.Contains(SeccompArchitecture.X32);
+            intervals.Add((SeccompArchitectures.X32Bit, x32 ? _default : foreign));
+            if (x32)
+                AddNewer(intervals, SeccompArchitecture.X32);
+            intervals.Add((SeccompArchitecture.X32.NumbersEnd(), plain ? _default : foreign));
+        }
+
         return _diagram.Switch(FilterVariable.Number, [.. intervals]);
     }
 
-    private void AddNewer(List<(uint Start, DecisionNode Child)> intervals, SeccompArchitecture architecture, uint first)
+    private void AddNewer(List<(uint Start, DecisionNode Child)> intervals, SeccompArchitecture architecture)
     {
-        if (_filter.NewerSyscalls is not { } newer)
+        if (_filter.NewerSyscalls is not { } newer || _filter.Newest(architecture) is not { } newest)
             return;
-        intervals.Add((SyscallTable.For(architecture).Highest + 1, _diagram.Leaf(newer)));
-        intervals.Add((first + 0x10000, _default));
+        intervals.Add((newest + 1, _diagram.Leaf(newer)));
+        intervals.Add((architecture.NumbersEnd(), _default));
     }
 
     private void AddDecisions(SeccompArchitecture architecture, SortedDictionary<uint, DecisionNode> decisions)
@@ -108,23 +110,30 @@ internal sealed class SeccompCompiler
         foreach (IGrouping<uint, SeccompRule> rules in _filter.RulesOf(architecture).GroupBy(r => r.Number, r => r.Rule))
         {
             // The strictest last, so that it comes first.
-            decisions.Add(rules.Key, Decide([.. rules.OrderByDescending(r => r.Action.Kind).ThenByDescending(r => r.Action.Data)], architecture));
+            decisions.Add(rules.Key, Decide([.. rules.OrderByDescending(r => r.Action.Kind).ThenByDescending(r => r.Action.Data)],
+                architecture, Otherwise(architecture, rules.Key)));
         }
 
         foreach (SeccompRule exemption in _filter.Exemptions)
         {
             // Before whatever else is tested, in an order that can be run and needs no combining any more.
             if (exemption.Number(architecture) is { } exempt)
-                decisions[exempt] = _diagram.Continue(Match(exemption, architecture, _diagram.Yes), _diagram.Leaf(exemption.Action), decisions.GetValueOrDefault(exempt, _default));
+                decisions[exempt] = _diagram.Continue(Match(exemption, architecture, _diagram.Yes), _diagram.Leaf(exemption.Action),
+                    decisions.GetValueOrDefault(exempt, Otherwise(architecture, exempt)));
         }
     }
 
-    /// <summary>One ordered diagram tests each word once; where the rules have so little in common that it grows beyond them, one rule is tested after another.</summary>
-    private DecisionNode Decide(ImmutableArray<SeccompRule> rules, SeccompArchitecture architecture)
+    /// <summary>What is done with a call that has rules of which none matches.</summary>
+    private DecisionNode Otherwise(SeccompArchitecture architecture, uint number) =>
+        _filter.NewerSyscalls is { } newer && _filter.IsNewer(architecture, number) ? _diagram.Leaf(newer) : _default;
+
+    /// <summary>One ordered diagram tests each word once; where the rules have so little in common that it grows beyond them,
+    /// one rule is tested after another.</summary>
+    private DecisionNode Decide(ImmutableArray<SeccompRule> rules, SeccompArchitecture architecture, DecisionNode otherwise)
     {
         int tests = rules.Sum(r => r.Conditions.Length);
         int limit = _diagram.Count + (8 * tests) + 32;
-        DecisionNode decision = _default;
+        DecisionNode decision = otherwise;
         foreach (SeccompRule rule in rules)
         {
             decision = _diagram.Else(Match(rule, architecture), decision);
@@ -134,7 +143,7 @@ internal sealed class SeccompCompiler
 
         if (_diagram.Count <= limit && (tests < 3 || Size(decision) <= 3 * tests))
             return decision;
-        DecisionNode chain = _default;
+        DecisionNode chain = otherwise;
         foreach (SeccompRule rule in rules)
         {
             DecisionNode next = chain;
@@ -178,34 +187,36 @@ internal sealed class SeccompCompiler
     {
         (DecisionNode yes, DecisionNode no) = (_diagram.Yes, _diagram.None);
         (uint high, uint low) = ((uint)(condition.Value >> 32), (uint)condition.Value);
+        (uint highMask, uint lowMask) = ((uint)(condition.Mask >> 32), (uint)condition.Mask);
+        FilterVariable variable = FilterVariable.Low(condition.Argument, lowMask);
         switch (condition.Comparison)
         {
-            case SeccompComparison.Equal:
-                return Halves(condition, shortArguments, no, _diagram.Point(FilterVariable.Low(condition.Argument), low, yes, no), no);
             case SeccompComparison.NotEqual:
-                return Halves(condition, shortArguments, yes, _diagram.Point(FilterVariable.Low(condition.Argument), low, no, yes), yes);
+                return Halves(condition, shortArguments, yes, _diagram.Point(variable, low, no, yes), yes);
             case SeccompComparison.LessThan:
-                return Halves(condition, shortArguments, yes, AtLeast(condition.Argument, low, no, yes), no);
+                return Halves(condition, shortArguments, yes, AtLeast(variable, low, no, yes), no);
             case SeccompComparison.GreaterOrEqual:
-                return Halves(condition, shortArguments, no, AtLeast(condition.Argument, low, yes, no), yes);
+                return Halves(condition, shortArguments, no, AtLeast(variable, low, yes, no), yes);
             case SeccompComparison.LessOrEqual:
-                return Halves(condition, shortArguments, yes, Above(condition.Argument, low, no, yes), no);
+                return Halves(condition, shortArguments, yes, Above(variable, low, no, yes), no);
             case SeccompComparison.GreaterThan:
-                return Halves(condition, shortArguments, no, Above(condition.Argument, low, yes, no), yes);
+                return Halves(condition, shortArguments, no, Above(variable, low, yes, no), yes);
+            case SeccompComparison.Equal when condition.Mask == ulong.MaxValue:
+                return Halves(condition, shortArguments, no, _diagram.Point(variable, low, yes, no), no);
             default:
-                (uint highMask, uint lowMask) = ((uint)(condition.Mask >> 32), (uint)condition.Mask);
-                DecisionNode rest = lowMask == 0 ? yes : _diagram.Point(FilterVariable.Low(condition.Argument, lowMask), low, yes, no);
+                DecisionNode rest = lowMask == 0 ? yes : _diagram.Point(variable, low, yes, no);
                 if (shortArguments)
                     return high == 0 ? rest : no;
                 return highMask == 0 ? rest : _diagram.Point(FilterVariable.High(condition.Argument, highMask), high, rest, no);
         }
     }
 
-    /// <summary>The answer by the high half: below the condition's, the same, above. Of a 32-bit argument it is 0.</summary>
+    /// <summary>The answer by the high half: below the condition's, the same, above. Of a 32-bit argument it is 0, and of a narrow
+    /// parameter it has no part.</summary>
     private DecisionNode Halves(SeccompCondition condition, bool shortArguments, DecisionNode below, DecisionNode same, DecisionNode above)
     {
         uint high = (uint)(condition.Value >> 32);
-        if (shortArguments)
+        if (shortArguments || condition.Mask <= uint.MaxValue)
             return high == 0 ? same : below;
         FilterVariable variable = FilterVariable.High(condition.Argument);
         List<(uint, DecisionNode)> intervals = [(0, below), (high, same)];
@@ -214,11 +225,11 @@ internal sealed class SeccompCompiler
         return _diagram.Switch(variable, [.. intervals]);
     }
 
-    private DecisionNode AtLeast(int argument, uint low, DecisionNode atLeast, DecisionNode below) =>
-        _diagram.Switch(FilterVariable.Low(argument), [(0, below), (low, atLeast)]);
+    private DecisionNode AtLeast(FilterVariable variable, uint low, DecisionNode atLeast, DecisionNode below) =>
+        _diagram.Switch(variable, [(0, below), (low, atLeast)]);
 
-    private DecisionNode Above(int argument, uint low, DecisionNode above, DecisionNode upTo) =>
-        low == uint.MaxValue ? upTo : AtLeast(argument, low + 1, above, upTo);
+    private DecisionNode Above(FilterVariable variable, uint low, DecisionNode above, DecisionNode upTo) =>
+        low == uint.MaxValue ? upTo : AtLeast(variable, low + 1, above, upTo);
 
     /// <summary>How often an interval is taken, for the shape of the tree: by the calls in it that may run.</summary>
     private double Weight(DecisionNode node, int interval)

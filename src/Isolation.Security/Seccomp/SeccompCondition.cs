@@ -1,8 +1,9 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace Isolation.Security;
 
-/// <summary>How an argument is compared. All comparisons are unsigned, on 64 bits.</summary>
+/// <summary>How an argument is compared. All comparisons are unsigned.</summary>
 public enum SeccompComparison
 {
     /// <summary>Equal: OCI's <c>SCMP_CMP_EQ</c>.</summary>
@@ -28,8 +29,9 @@ public enum SeccompComparison
 }
 
 /// <summary>A comparison of one argument of a call. A filter sees the argument's word, never what a pointer points at.</summary>
-/// <remarks>The kernel takes only the low 32 bits of an <c>int</c>, but a program may set the high ones: compare such an argument, ioctl(2)'s
-/// request for one, by <see cref="LowEqual"/>.</remarks>
+/// <remarks>The kernel takes only the low 32 bits of an <c>int</c>, and 16 of a <c>mode_t</c>, while a program may set the others. A rule
+/// therefore compares as many bits as its call takes: <c>socket</c> with <c>Equal(0, 40)</c> also matches 2^32 + 40. To compare other bits,
+/// all 64 for one, name them: <see cref="MaskedEqual"/> is taken as it is.</remarks>
 public sealed record SeccompCondition
 {
     private static readonly string[] s_signs = ["==", "!=", "<", "<=", ">", ">=", "=="];
@@ -53,7 +55,7 @@ public sealed record SeccompCondition
     /// <summary>What it is compared with.</summary>
     public ulong Value { get; }
 
-    /// <summary>Which bits are compared, for <see cref="SeccompComparison.MaskedEqual"/>; all ones for the others.</summary>
+    /// <summary>Which bits are compared: those of <see cref="MaskedEqual"/>, or those that the call of the rule takes.</summary>
     public ulong Mask { get; }
 
     /// <summary>The argument is this value.</summary>
@@ -75,25 +77,61 @@ public sealed record SeccompCondition
     public static SeccompCondition GreaterOrEqual(int argument, ulong value) => new(argument, SeccompComparison.GreaterOrEqual, value);
 
     /// <summary>The argument's bits under the mask are those of the value.</summary>
-    public static SeccompCondition MaskedEqual(int argument, ulong mask, ulong value) => new(argument, SeccompComparison.MaskedEqual, value, mask);
+    public static SeccompCondition MaskedEqual(int argument, ulong mask, ulong value) =>
+        new(argument, SeccompComparison.MaskedEqual, value, mask);
 
-    /// <summary>The argument's low 32 bits are this value: for arguments that the kernel takes as an <c>int</c>.</summary>
+    /// <summary>The argument's low 32 bits are this value, whatever the call.</summary>
     public static SeccompCondition LowEqual(int argument, uint value) => MaskedEqual(argument, uint.MaxValue, value);
 
     /// <summary>Whether an argument's value meets the condition.</summary>
     public bool Holds(ulong argument) => Comparison switch
     {
-        SeccompComparison.Equal => argument == Value,
-        SeccompComparison.NotEqual => argument != Value,
-        SeccompComparison.LessThan => argument < Value,
-        SeccompComparison.LessOrEqual => argument <= Value,
-        SeccompComparison.GreaterThan => argument > Value,
-        SeccompComparison.GreaterOrEqual => argument >= Value,
+        SeccompComparison.NotEqual => (argument & Mask) != Value,
+        SeccompComparison.LessThan => (argument & Mask) < Value,
+        SeccompComparison.LessOrEqual => (argument & Mask) <= Value,
+        SeccompComparison.GreaterThan => (argument & Mask) > Value,
+        SeccompComparison.GreaterOrEqual => (argument & Mask) >= Value,
         _ => (argument & Mask) == Value,
     };
 
+    /// <summary>The condition that holds where this one does not.</summary>
+    internal SeccompCondition Negated => new(Argument, Comparison switch
+    {
+        SeccompComparison.NotEqual => SeccompComparison.MaskedEqual,
+        SeccompComparison.LessThan => SeccompComparison.GreaterOrEqual,
+        SeccompComparison.LessOrEqual => SeccompComparison.GreaterThan,
+        SeccompComparison.GreaterThan => SeccompComparison.LessOrEqual,
+        SeccompComparison.GreaterOrEqual => SeccompComparison.LessThan,
+        _ => SeccompComparison.NotEqual,
+    }, Value, Mask);
+
+    /// <summary>The condition on the bits that a call takes of the argument; null where the value has others, and is no negative number
+    /// that was widened.</summary>
+    internal SeccompCondition? On(string? syscall)
+    {
+        ulong taken = SyscallParameters.Mask(syscall, Argument);
+        if (taken == ulong.MaxValue || Mask != ulong.MaxValue || Comparison == SeccompComparison.MaskedEqual)
+            return this;
+        bool widened = taken == uint.MaxValue && (int)Value < 0 && Value >> 32 == uint.MaxValue;
+        if ((Value & ~taken) != 0 && !widened)
+            return null;
+        return Comparison == SeccompComparison.Equal ? MaskedEqual(Argument, taken, Value) : new(Argument, Comparison, Value, taken);
+    }
+
+    /// <summary>Why a call cannot have the condition.</summary>
+    internal string Excess(string syscall) => string.Create(CultureInfo.InvariantCulture,
+        $"argument {Argument} of {syscall} has {BitOperations.PopCount(SyscallParameters.Mask(syscall, Argument))} bits, which "
+            + $"0x{Value:x} exceeds; a mask compares others");
+
     /// <inheritdoc/>
-    public override string ToString() => Comparison == SeccompComparison.MaskedEqual
-        ? string.Create(CultureInfo.InvariantCulture, $"arg{Argument} & 0x{Mask:x} == 0x{Value:x}")
-        : string.Create(CultureInfo.InvariantCulture, $"arg{Argument} {s_signs[(int)Comparison]} {(Value < 4096 ? Value.ToString(CultureInfo.InvariantCulture) : $"0x{Value:x}")}");
+    public override string ToString()
+    {
+        string bits = Mask == ulong.MaxValue && Comparison != SeccompComparison.MaskedEqual
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $" & 0x{Mask:x}");
+        string value = Value < 4096 && bits.Length == 0
+            ? Value.ToString(CultureInfo.InvariantCulture)
+            : string.Create(CultureInfo.InvariantCulture, $"0x{Value:x}");
+        return string.Create(CultureInfo.InvariantCulture, $"arg{Argument}{bits} {s_signs[(int)Comparison]} {value}");
+    }
 }

@@ -34,20 +34,25 @@ public sealed partial class SeccompFilter
     /// <summary>The filter of containers that ask for no other: Docker's capabilities, on this architecture.</summary>
     public static SeccompFilter Default { get; } = DefaultFor(CapabilitySet.DockerDefault);
 
-    /// <summary>Only read(2), write(2), exit(2), exit_group(2) and sigreturn: what <c>SECCOMP_MODE_STRICT</c> allows. Everything else kills the process.
-    /// Not for a program that is yet to be executed, and not for a managed thread.</summary>
-    public static SeccompFilter Strict { get; } = Of(SeccompAction.KillProcess).Allow("read", "write", "exit", "exit_group", "rt_sigreturn", "sigreturn");
+    /// <summary>Only read(2), write(2), exit(2), exit_group(2) and sigreturn: what <c>SECCOMP_MODE_STRICT</c> allows. Everything else kills
+    /// the process. Not for a program that is yet to be executed, and not for a managed thread.</summary>
+    public static SeccompFilter Strict { get; } = Of(SeccompAction.KillProcess)
+        .Allow("read", "write", "exit", "exit_group", "rt_sigreturn", "sigreturn");
 
-    /// <summary>Everything but sockets other than Unix ones: <c>EACCES</c>. io_uring and i386's socketcall, which lead to sockets as well, are refused too.</summary>
+    /// <summary>Everything but sockets other than Unix ones: <c>EACCES</c>. io_uring and i386's socketcall,
+    /// which lead to sockets as well, are refused too.</summary>
     public static SeccompFilter NoNetwork { get; } = Of(SeccompAction.Allow)
         .Add(SeccompAction.Errno(Errno.EACCES), "socket", SeccompCondition.MaskedEqual(0, 0xffffffff, 0)) // AF_UNSPEC
         .Add(SeccompAction.Errno(Errno.EACCES), "socket", SeccompCondition.NotEqual(0, 1)) // AF_UNIX
         .Add(SeccompAction.Errno(Errno.ENOSYS), "@io-uring");
 
-    /// <summary>What a CLR needs, and an ASP.NET service on it: <c>@system-service</c> without further privileges. A program that is started under it may be any other.</summary>
+    /// <summary>What a CLR needs, and an ASP.NET service on it: <c>@system-service</c> without further privileges.
+    /// A program that is started under it may be any other.</summary>
     public static SeccompFilter DotNet { get; } = Of(SeccompAction.Deny)
-        .Allow("@default", "@basic-io", "@file-system", "@introspection", "@io-event", "@memlock", "@network-io", "@process", "@signal", "@sync", "@timer")
-        .Allow("pipe2", "memfd_create", "sched_setaffinity", "setpriority", "setrlimit", "set_mempolicy", "mbind", "pkey_alloc", "pkey_free", "pkey_mprotect")
+        .Allow("@default", "@basic-io", "@file-system", "@introspection", "@io-event", "@memlock", "@network-io", "@process",
+            "@signal", "@sync", "@timer")
+        .Allow("pipe2", "memfd_create", "sched_setaffinity", "setpriority", "setrlimit", "set_mempolicy", "mbind", "pkey_alloc",
+            "pkey_free", "pkey_mprotect")
         .Without("personality", "mknod", "mknodat", "clone", "clone3")
         .Add(SeccompAction.Errno(Errno.ENOSYS), "clone3")
         .Add(SeccompAction.Allow, "clone", SeccompCondition.MaskedEqual(0, NewNamespaces, 0))
@@ -58,9 +63,10 @@ public sealed partial class SeccompFilter
         .WithNewerSyscalls(SeccompAction.Errno(Errno.ENOSYS));
 
     /// <summary>The filter of containers, for the capabilities that they have.</summary>
-    /// <remarks>An allow-list. Refused with <c>EPERM</c>: keys, modules, mounts, namespaces, tracing, BPF, clocks, swap, io_uring, userfaultfd, TIOCSTI and
-    /// TIOCLINUX, sockets of AF_VSOCK and AF_ALG. A capability allows the calls that it is needed for, and nothing else does. <c>ENOSYS</c>: clone3, whose flags a filter
-    /// cannot see, and calls newer than the table. Calls of other architectures kill.</remarks>
+    /// <remarks>An allow-list. Refused with <c>EPERM</c>: keys, modules, mounts, namespaces, tracing, BPF, clocks, swap, io_uring,
+    /// userfaultfd, TIOCSTI and TIOCLINUX, sockets of AF_VSOCK and AF_ALG. A capability allows the calls that it is needed for, and nothing
+    /// else does. <c>ENOSYS</c>: clone3, whose flags a filter cannot see, and calls newer than the table. Calls of other architectures
+    /// kill.</remarks>
     /// <param name="capabilities">What the program's bounding set has.</param>
     public static SeccompFilter DefaultFor(CapabilitySet capabilities) => s_defaults.GetOrAdd(capabilities, MakeDefault);
 
@@ -68,8 +74,11 @@ public sealed partial class SeccompFilter
     {
         SeccompFilter filter = Of(SeccompAction.Deny)
             .Allow("@system-service")
-            .Allow("fanotify_mark", "process_mrelease", "statmount", "listmount", "modify_ldt", "adjtimex", "clock_adjtime", "clock_adjtime64") // reading the clock's state needs no capability
-            .Without("mbind", "migrate_pages", "move_pages", "set_mempolicy", "set_mempolicy_home_node", "get_mempolicy", "personality", "clone", "clone3", "socket")
+            // reading the clock's state needs no capability
+            .Allow("fanotify_mark", "process_mrelease", "statmount", "listmount", "modify_ldt", "adjtimex",
+                "clock_adjtime", "clock_adjtime64")
+            .Without("mbind", "migrate_pages", "move_pages", "set_mempolicy", "set_mempolicy_home_node", "get_mempolicy", "personality",
+                "clone", "clone3", "socket")
             .Add(SeccompAction.Deny, "ioctl", SeccompCondition.LowEqual(1, TIOCSTI))
             .Add(SeccompAction.Deny, "ioctl", SeccompCondition.LowEqual(1, TIOCLINUX))
             .Add(SeccompAction.Allow, "socket", SeccompCondition.LessThan(0, AF_ALG))
@@ -80,9 +89,11 @@ public sealed partial class SeccompFilter
         foreach (uint persona in new uint[] { 0, 0x0008, 0x20000, 0x20008, uint.MaxValue })
             filter = filter.Add(SeccompAction.Allow, "personality", SeccompCondition.Equal(0, persona));
         filter = capabilities.Contains(Capability.SysAdmin)
-            ? filter.Allow("@mount", "@namespace", "bpf", "clone", "clone3", "fanotify_init", "lookup_dcookie", "perf_event_open", "quotactl", "quotactl_fd", "setdomainname", "sethostname", "syslog")
+            ? filter.Allow("@mount", "@namespace", "bpf", "clone", "clone3", "fanotify_init", "lookup_dcookie", "perf_event_open",
+                "quotactl", "quotactl_fd", "setdomainname", "sethostname", "syslog")
                 .Without("chroot", "pivot_root", "fchroot")
-            : filter.Add(SeccompAction.Allow, "clone", SeccompCondition.MaskedEqual(0, NewNamespaces, 0)).Add(SeccompAction.Errno(Errno.ENOSYS), "clone3");
+            : filter.Add(SeccompAction.Allow, "clone", SeccompCondition.MaskedEqual(0, NewNamespaces, 0))
+                .Add(SeccompAction.Errno(Errno.ENOSYS), "clone3");
         foreach ((Capability capability, string[] syscalls) in s_capabilityCalls)
         {
             if (capabilities.Contains(capability))

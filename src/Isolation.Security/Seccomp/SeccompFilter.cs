@@ -5,10 +5,12 @@ using Isolation.Linux;
 
 namespace Isolation.Security;
 
-/// <summary>Which system calls are made and which are refused: an immutable value that prints itself and compiles to a <see cref="SeccompProgram"/>.</summary>
-/// <remarks>The order of rules has no meaning: where several match a call the strictest action holds, as the kernel does with several filters, and of several
-/// error numbers the lowest.
-/// A call that no rule matches gets <see cref="DefaultAction"/>. To relax, take rules away by <see cref="Without"/> first. See seccomp(2).</remarks>
+/// <summary>Which system calls are made and which are refused: an immutable value that prints itself and compiles to
+/// a <see cref="SeccompProgram"/>.</summary>
+/// <remarks>The order of rules has no meaning: where several match a call the strictest action holds, as the kernel does with several
+/// filters, and of several error numbers the lowest.
+/// A call that no rule matches gets <see cref="DefaultAction"/>.
+/// To relax, take rules away by <see cref="Without"/> first. See seccomp(2).</remarks>
 /// <example><code>
 /// SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow)
 ///     .Add(SeccompAction.Deny, "ptrace", "@mount")
@@ -19,6 +21,9 @@ public sealed partial class SeccompFilter
 {
     // Of a filter whose denials are notified, the one that it stands for: its rules decide where a rule holds.
     private readonly SeccompFilter? _plain;
+
+    // By architecture; filled as they are asked for.
+    private readonly ILookup<uint, SeccompRule>?[] _rules = new ILookup<uint, SeccompRule>?[5];
 
     private string? _text;
     private SeccompProgram? _program;
@@ -35,6 +40,7 @@ public sealed partial class SeccompFilter
         Rules = other.Rules;
         ForeignArchitectures = other.ForeignArchitectures;
         NewerSyscalls = other.NewerSyscalls;
+        NewestSyscalls = other.NewestSyscalls;
         Flags = other.Flags;
         UnknownNames = other.UnknownNames;
         Exemptions = other.Exemptions;
@@ -52,18 +58,25 @@ public sealed partial class SeccompFilter
     /// <summary>The rules.</summary>
     public ImmutableArray<SeccompRule> Rules { get; private init; } = [];
 
-    /// <summary>What is done with calls of other architectures: i386's and x32's under an x86-64 filter. They die unless said otherwise, since
-    /// their numbers mean other calls.</summary>
+    /// <summary>What is done with calls of other architectures: i386's and x32's under an x86-64 filter. They die unless said otherwise,
+    /// since their numbers mean other calls.</summary>
     public SeccompAction ForeignArchitectures { get; private init; } = SeccompAction.KillProcess;
 
-    /// <summary>What is done with calls that are newer than the table, which no rule can name; null: <see cref="DefaultAction"/>.
-    /// <c>ENOSYS</c> makes libraries fall back to older calls.</summary>
+    /// <summary>What is done with calls that no rule matches and that are newer than those which the filter knows
+    /// (<see cref="NewestSyscalls"/>); null: <see cref="DefaultAction"/>. <c>ENOSYS</c> makes libraries fall back to older
+    /// calls.</summary>
     public SeccompAction? NewerSyscalls { get; private init; }
+
+    /// <summary>The highest number of a call that the filter knows, by architecture: numbers above it are newer calls. Null where the
+    /// filter knows the whole <see cref="SyscallTable"/>. A profile that was read knows the calls that it names, whatever it does with
+    /// them; on an architecture that is missing here it names none, and no call counts as newer.</summary>
+    public ImmutableSortedDictionary<SeccompArchitecture, uint>? NewestSyscalls { get; private init; }
 
     /// <summary>How the filter is loaded.</summary>
     public SeccompFlags Flags { get; private init; }
 
-    /// <summary>Names of a profile that was read which no table knows: calls of other architectures or of later kernels. They have no rule.</summary>
+    /// <summary>Names of a profile that was read which no table knows:
+    /// calls of other architectures or of later kernels. They have no rule.</summary>
     public ImmutableArray<string> UnknownNames { get; private init; } = [];
 
     /// <summary>Calls that are let through whatever the rules say: by a secret in their registers that only their maker knows.</summary>
@@ -76,7 +89,8 @@ public sealed partial class SeccompFilter
     /// <summary>Adds a rule for each call, under one set of conditions.</summary>
     /// <param name="action">What is done.</param>
     /// <param name="syscalls">Names, numbers in decimal, or groups of <see cref="SyscallGroup"/> such as <c>@mount</c>.</param>
-    /// <exception cref="ArgumentException">No architecture has a call of that name, or there is no such group.</exception>
+    /// <exception cref="ArgumentException">No architecture has a call of that name, or there is no such group; or a condition's value has
+    /// more bits than the call takes of the argument.</exception>
     public SeccompFilter Add(SeccompAction action, params ReadOnlySpan<string> syscalls) => AddAll(action, syscalls, []);
 
     /// <summary>Adds a rule for one call, for when all conditions hold.</summary>
@@ -118,7 +132,8 @@ public sealed partial class SeccompFilter
     public SeccompFilter WithForeignArchitectures(SeccompAction action) => new(this) { ForeignArchitectures = action };
 
     /// <summary>Replaces what is done with calls newer than the table; null treats them as all others.</summary>
-    public SeccompFilter WithNewerSyscalls(SeccompAction? action) => new(this) { NewerSyscalls = action };
+    /// <remarks>The filter then knows the whole table: <see cref="NewestSyscalls"/> is null.</remarks>
+    public SeccompFilter WithNewerSyscalls(SeccompAction? action) => new(this) { NewerSyscalls = action, NewestSyscalls = null };
 
     /// <summary>Replaces the flags of loading.</summary>
     public SeccompFilter WithFlags(SeccompFlags flags) => new(this) { Flags = flags };
@@ -143,45 +158,61 @@ public sealed partial class SeccompFilter
     public SeccompVerdict Explain(SeccompCall call) => SeccompVerdict.Decide(this, call);
 
     /// <summary>Whether some calls wait for a notifier.</summary>
-    internal bool Notifies => DefaultAction.Kind == SeccompActionKind.UserNotify || Rules.Any(r => r.Action.Kind == SeccompActionKind.UserNotify);
+    internal bool Notifies => DefaultAction.Kind == SeccompActionKind.UserNotify || NewerSyscalls?.Kind == SeccompActionKind.UserNotify
+        || Rules.Any(r => r.Action.Kind == SeccompActionKind.UserNotify);
 
-    /// <summary>The filter with every refusal handed to a notifier, which must refuse by this filter's word. <c>ENOSYS</c> stays: libraries ask for calls that may be missing.</summary>
-    internal SeccompFilter WithDenialsNotified() => _notified ??= new(this, plain: this)
-    {
-        DefaultAction = Notified(DefaultAction),
-        ForeignArchitectures = Notified(ForeignArchitectures),
-        Rules = [.. Rules.Select(r => r with { Action = Notified(r.Action) })],
-    };
+    /// <summary>The filter with every refusal handed to a notifier, which must refuse by this filter's word. <c>ENOSYS</c> stays:
+    /// libraries ask for calls that may be missing.</summary>
+    /// <param name="flags">Flags of loading beside the filter's own.</param>
+    internal SeccompFilter WithDenialsNotified(SeccompFlags flags = SeccompFlags.None) =>
+        _notified is { } known && known.Flags == (Flags | flags) ? known : _notified = new(this, plain: this)
+        {
+            Flags = Flags | flags,
+            DefaultAction = Notified(DefaultAction),
+            ForeignArchitectures = Notified(ForeignArchitectures),
+            NewerSyscalls = NewerSyscalls is { } newer ? Notified(newer) : null,
+            Rules = [.. Rules.Select(r => r with { Action = Notified(r.Action) })],
+        };
 
     /// <summary>The filter with exemptions, always the same ones in a process.</summary>
     internal SeccompFilter WithExemptions(ImmutableArray<SeccompRule> rules) => _exempted ??= new(this) { Exemptions = rules };
 
     private static SeccompAction Notified(SeccompAction action) =>
-        action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread || (action.Kind == SeccompActionKind.Errno && action.Data != (ushort)Errno.ENOSYS) ? SeccompAction.UserNotify : action;
+        action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread
+            || (action.Kind == SeccompActionKind.Errno && action.Data != (ushort)Errno.ENOSYS) ? SeccompAction.UserNotify : action;
 
     /// <summary>The rules that decide on a number, those of socketcall(2) and ipc(2) included where they stand for a call.</summary>
     internal IEnumerable<SeccompRule> RulesOf(SeccompArchitecture architecture, uint number) =>
-        RulesOf(architecture).Where(r => r.Number == number).Select(r => r.Rule);
+        (_rules[(int)architecture] ??= RulesOf(architecture).ToLookup(r => r.Number, r => r.Rule))[number];
 
     internal IEnumerable<(uint Number, SeccompRule Rule)> RulesOf(SeccompArchitecture architecture)
     {
         if (_plain is not null)
-        {
-            foreach ((uint number, SeccompRule rule) in _plain.RulesOf(architecture))
-                yield return (number, rule with { Action = Notified(rule.Action) });
-            yield break;
-        }
-
-        foreach (SeccompRule rule in Rules)
-        {
-            if (rule.Number(architecture) is { } number)
-                yield return (number, rule);
-            if (MultiplexedSyscalls.Stand(this, architecture, rule) is { } standIn)
-                yield return standIn;
-        }
+            return _plain.RulesOf(architecture).Select(r => (r.Number, r.Rule with { Action = Notified(r.Rule.Action) }));
+        IEnumerable<(uint, SeccompRule)> rules = Rules.Select(rule => (Number: rule.Number(architecture), Rule: rule))
+            .Where(r => r.Number is not null)
+            .Select(r => (r.Number!.Value, r.Rule.On(architecture, r.Number.Value)));
+        return architecture == SeccompArchitecture.X86 ? rules.Concat(MultiplexedSyscalls.Stand(this)) : rules;
     }
 
-    internal SeccompFilter WithRules(IEnumerable<SeccompRule> rules, IEnumerable<string> unknown) => new(this) { Rules = [.. rules], UnknownNames = [.. unknown] };
+    /// <summary>The number above which an architecture's calls are newer than what the filter knows; null where none is.</summary>
+    internal uint? Newest(SeccompArchitecture architecture) =>
+        NewestSyscalls is not { } newest ? SyscallTable.For(architecture).Highest
+            : newest.TryGetValue(architecture, out uint number) ? number
+            : null;
+
+    internal bool IsNewer(SeccompArchitecture architecture, uint number) =>
+        Newest(architecture) is { } newest && number > newest && number < architecture.NumbersEnd();
+
+    /// <summary>The filter of a profile, which knows the calls that the profile names; a filter that knows the table if they reach as
+    /// far.</summary>
+    internal SeccompFilter WithNewerSyscalls(SeccompAction action, ImmutableSortedDictionary<SeccompArchitecture, uint> newest) =>
+        Architectures.All(a => newest.TryGetValue(a, out uint number) && number == SyscallTable.For(a).Highest)
+            ? WithNewerSyscalls(action)
+            : new(this) { NewerSyscalls = action, NewestSyscalls = newest };
+
+    internal SeccompFilter WithRules(IEnumerable<SeccompRule> rules, IEnumerable<string> unknown) =>
+        new(this) { Rules = [.. rules], UnknownNames = [.. unknown] };
 
     /// <summary>The whole content as text, a rule a line; equal filters have equal texts.</summary>
     public override string ToString() => _text ??= Write();
@@ -189,8 +220,13 @@ public sealed partial class SeccompFilter
     private SeccompFilter AddAll(SeccompAction action, ReadOnlySpan<string> syscalls, ImmutableArray<SeccompCondition> conditions)
     {
         var known = Rules.ToHashSet();
-        return new(this) { Rules = Rules.AddRange(Expand(syscalls).Select(name => new SeccompRule(name, action, conditions)).Where(known.Add)) };
+        IEnumerable<SeccompRule> added = Expand(syscalls).Select(name => new SeccompRule(name, action, On(name, conditions)));
+        return new(this) { Rules = Rules.AddRange(added.Where(known.Add)) };
     }
+
+    private static ImmutableArray<SeccompCondition> On(string syscall, ImmutableArray<SeccompCondition> conditions) =>
+        [.. conditions.Select(c => c.On(syscall)
+            ?? throw new ArgumentException($"Wrong condition: {c.Excess(syscall)}.", nameof(conditions)))];
 
     private static List<string> Expand(ReadOnlySpan<string> syscalls)
     {
@@ -203,7 +239,8 @@ public sealed partial class SeccompFilter
             else if (SyscallTable.IsKnown(syscall) || uint.TryParse(syscall, NumberStyles.None, CultureInfo.InvariantCulture, out _))
                 names.Add(syscall);
             else
-                throw new ArgumentException($"\"{syscall}\" is no system call of Linux {SyscallTable.Version}.{Suggestion(syscall)}", nameof(syscalls));
+                throw new ArgumentException($"\"{syscall}\" is no system call of Linux {SyscallTable.Version}.{Suggestion(syscall)}",
+                    nameof(syscalls));
         }
 
         return names;
@@ -216,8 +253,8 @@ public sealed partial class SeccompFilter
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"default: {DefaultAction}\n")
             .Append(CultureInfo.InvariantCulture, $"architectures: {string.Join(", ", Architectures)}; others: {ForeignArchitectures}\n");
-        if (NewerSyscalls is { } newer)
-            text.Append(CultureInfo.InvariantCulture, $"newer than Linux {SyscallTable.Version}: {newer}\n");
+        if (NewerSyscalls is { } newer && WriteNewest() is { Length: > 0 } newest)
+            text.Append(CultureInfo.InvariantCulture, $"newer than {newest}: {newer}\n");
         if (Flags != SeccompFlags.None)
             text.Append(CultureInfo.InvariantCulture, $"flags: {Flags}\n");
         if (_plain is not null)
@@ -228,4 +265,8 @@ public sealed partial class SeccompFilter
             text.Append(line).Append('\n');
         return text.ToString();
     }
+
+    private string WriteNewest() => NewestSyscalls is null ? $"Linux {SyscallTable.Version}"
+        : string.Join(", ", Architectures.Where(a => Newest(a) is not null)
+            .Select(a => $"{SyscallTable.For(a).Text(Newest(a)!.Value)} of {a}"));
 }

@@ -9,7 +9,8 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>Ready-made handlers for a <see cref="SeccompNotifier"/>. Those that decide by a path or an address do the work themselves: what the caller's memory holds later has no effect.</summary>
+/// <summary>Ready-made handlers for a <see cref="SeccompNotifier"/>. Those that decide by a path or an address do the work themselves:
+/// what the caller's memory holds later has no effect.</summary>
 public static class SeccompHandlers
 {
     private const uint O_ACCMODE = 3, O_CREAT = 0x40;
@@ -22,7 +23,9 @@ public static class SeccompHandlers
         var byName = new Dictionary<string, SeccompHandler>(StringComparer.Ordinal);
         foreach ((string syscall, SeccompHandler handler) in handlers)
             byName.Add(syscall, handler);
-        return call => call.Call.Name is { } name && byName.TryGetValue(name, out SeccompHandler? handler) ? handler(call) : otherwise(call);
+        return call => call.Call.Name is { } name && byName.TryGetValue(name, out SeccompHandler? handler)
+            ? handler(call)
+            : otherwise(call);
     }
 
     /// <summary>Tells of each call and lets the kernel make it.</summary>
@@ -32,8 +35,10 @@ public static class SeccompHandlers
         return new(SeccompReply.Continue);
     };
 
-    /// <summary>Opens files on the caller's behalf, below some directories only: open(2), openat(2), openat2(2), creat(2). Others fail with <c>EACCES</c>.</summary>
-    /// <remarks>Opened with this process's rights, in its mount namespace, by openat2(2) with <c>RESOLVE_BENEATH</c>: neither <c>..</c> nor a link leads out. The caller gets the descriptor.</remarks>
+    /// <summary>Opens files on the caller's behalf, below some directories only: open(2), openat(2), openat2(2), creat(2).
+    /// Others fail with <c>EACCES</c>.</summary>
+    /// <remarks>Opened with this process's rights, in its mount namespace, by openat2(2) with <c>RESOLVE_BENEATH</c>: neither <c>..</c> nor
+    /// a link leads out. The caller gets the descriptor.</remarks>
     /// <param name="writable">Whether files may be opened for writing and made.</param>
     /// <param name="directories">Absolute paths.</param>
     public static SeccompHandler OpenBelow(bool writable, params ReadOnlySpan<string> directories)
@@ -49,7 +54,8 @@ public static class SeccompHandlers
     }
 
     /// <summary>Connects sockets on the caller's behalf, to addresses that a predicate allows. Others fail with <c>EACCES</c>.</summary>
-    /// <remarks>Connected by this process on a copy of the caller's socket (pidfd_getfd(2)), hence in the caller's network namespace. Waits on a pool thread.</remarks>
+    /// <remarks>Connected by this process on a copy of the caller's socket (pidfd_getfd(2)), hence in the caller's network namespace.
+    /// Waits on a pool thread.</remarks>
     /// <param name="allows">Decides by an <see cref="IPEndPoint"/> or a <see cref="UnixDomainSocketEndPoint"/>.</param>
     public static SeccompHandler ConnectTo(Func<EndPoint, bool> allows) => async call =>
     {
@@ -65,9 +71,11 @@ public static class SeccompHandlers
         return result.IsError ? SeccompReply.Fail(result.Errno) : SeccompReply.Return();
     };
 
-    /// <summary>Makes mounts on the caller's behalf, in its mount namespace: mount(2) of some file systems, always nosuid and nodev. Everything else of mount(2) fails with <c>EPERM</c>.</summary>
-    /// <remarks>Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_SYS_CHROOT</c> here. Paths are those of the root of the caller's mount namespace. A tmpfs belongs to the caller. Have the filter
-    /// answer fsopen(2), open_tree(2) and their kin with <c>ENOSYS</c>, so that mount(8) makes this call.</remarks>
+    /// <summary>Makes mounts on the caller's behalf, in its mount namespace: mount(2) of some file systems, always nosuid and nodev.
+    /// Everything else of mount(2) fails with <c>EPERM</c>.</summary>
+    /// <remarks>Needs <c>CAP_SYS_ADMIN</c> and <c>CAP_SYS_CHROOT</c> here. Paths are those of the root of the caller's mount namespace. A
+    /// tmpfs belongs to the caller. Have the filter answer fsopen(2), open_tree(2) and their kin with <c>ENOSYS</c>, so that mount(8) makes
+    /// this call.</remarks>
     /// <param name="fileSystems">Which: <c>tmpfs</c>, <c>ramfs</c>. Never one whose driver reads what the caller can write.</param>
     public static SeccompHandler Mount(params ReadOnlySpan<string> fileSystems) => new MountHandler([.. fileSystems]).Handle;
 
@@ -105,7 +113,8 @@ public static class SeccompHandlers
                 var how = new byte[24];
                 if (call.ReadMemory(a[2], how) != 24)
                     return null;
-                return (Absolute(call, (int)a[0], call.ReadText(a[1])), (uint)BinaryPrimitives.ReadUInt64LittleEndian(how), (uint)BinaryPrimitives.ReadUInt64LittleEndian(how.AsSpan(8)));
+                return (Absolute(call, (int)a[0], call.ReadText(a[1])), (uint)BinaryPrimitives.ReadUInt64LittleEndian(how),
+                    (uint)BinaryPrimitives.ReadUInt64LittleEndian(how.AsSpan(8)));
             default:
                 return null;
         }
@@ -137,7 +146,8 @@ public static class SeccompHandlers
                 return SeccompReply.Fail(directory.Errno);
             using var handle = new LinuxHandle((int)directory.Value);
             uint mode = (open.Flags & O_CREAT) != 0 ? open.Mode & 0xfff : 0;
-            SyscallResult file = FileSyscalls.OpenAt2(handle, rest, open.Flags, OpenAt2Abi.RESOLVE_BENEATH | OpenAt2Abi.RESOLVE_NO_MAGICLINKS, mode);
+            SyscallResult file = FileSyscalls.OpenAt2(handle, rest, open.Flags,
+                OpenAt2Abi.RESOLVE_BENEATH | OpenAt2Abi.RESOLVE_NO_MAGICLINKS, mode);
             if (file.IsError)
                 return SeccompReply.Fail(file.Errno == Errno.EXDEV ? Errno.EACCES : file.Errno);
             return SeccompReply.ReturnDescriptor(new LinuxHandle((int)file.Value), (open.Flags & Fcntl.O_CLOEXEC) != 0);

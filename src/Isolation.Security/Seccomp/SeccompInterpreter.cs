@@ -3,8 +3,10 @@ namespace Isolation.Security;
 /// <summary>Runs a filter program as the kernel does, and refuses what the kernel's checker refuses.</summary>
 internal static class SeccompInterpreter
 {
-    private const ushort ClassMask = 0x07, Alu = 0x04, LoadImmediate = 0x00, LoadXImmediate = 0x01, LoadMemory = 0x60, LoadXMemory = 0x61, Store = 0x02, StoreX = 0x03;
-    private const ushort LoadLength = 0x80, LoadXLength = 0x81, MoveAToX = 0x07, MoveXToA = 0x87, ReturnA = 0x16, JumpX = 0x08, DataLength = 64;
+    private const ushort ClassMask = 0x07, Alu = 0x04, LoadImmediate = 0x00, LoadXImmediate = 0x01, LoadMemory = 0x60, LoadXMemory = 0x61,
+        Store = 0x02, StoreX = 0x03;
+    private const ushort LoadLength = 0x80, LoadXLength = 0x81, MoveAToX = 0x07, MoveXToA = 0x87, ReturnA = 0x16,
+        JumpX = 0x08, DataLength = 64;
 
     /// <summary>Checks a program: the operations that seccomp(2) takes, jumps inside it, a return at the end.</summary>
     internal static void Check(ReadOnlySpan<BpfInstruction> program)
@@ -14,7 +16,9 @@ internal static class SeccompInterpreter
             BpfInstruction instruction = program[i];
             if (!IsKnown(instruction))
                 throw new FormatException($"Instruction {i}, operation 0x{instruction.Code:x}, is none that a filter may have.");
-            long farthest = instruction.Code == BpfInstruction.Jump ? instruction.Operand : IsConditional(instruction.Code) ? Math.Max(instruction.IfTrue, instruction.IfFalse) : 0;
+            long farthest = instruction.Code == BpfInstruction.Jump ? instruction.Operand
+                : IsConditional(instruction.Code) ? Math.Max(instruction.IfTrue, instruction.IfFalse)
+                : 0;
             if (i + 1 + farthest >= program.Length && (farthest > 0 || !IsReturn(instruction.Code)))
                 throw new FormatException($"Instruction {i} leads out of the program.");
         }
@@ -69,7 +73,8 @@ internal static class SeccompInterpreter
     {
         BpfInstruction.LoadWord => instruction.Operand < DataLength && instruction.Operand % 4 == 0,
         LoadMemory or LoadXMemory or Store or StoreX => instruction.Operand < 16,
-        LoadImmediate or LoadXImmediate or LoadLength or LoadXLength or MoveAToX or MoveXToA or ReturnA or BpfInstruction.Return or BpfInstruction.Jump => true,
+        LoadImmediate or LoadXImmediate or LoadLength or LoadXLength or MoveAToX or MoveXToA or ReturnA or BpfInstruction.Return
+            or BpfInstruction.Jump => true,
         _ when (instruction.Code & ClassMask) == Alu => (instruction.Code & 0xf0) switch
         {
             0x30 => (instruction.Code & JumpX) != 0 || instruction.Operand != 0, // a division
@@ -78,7 +83,8 @@ internal static class SeccompInterpreter
             <= 0x50 or 0xa0 => instruction.Code <= 0xff,
             _ => false,
         },
-        _ => (instruction.Code & ~JumpX) is BpfInstruction.JumpIfEqual or BpfInstruction.JumpIfGreater or BpfInstruction.JumpIfGreaterOrEqual or BpfInstruction.JumpIfSet,
+        _ => (instruction.Code & ~JumpX) is BpfInstruction.JumpIfEqual or BpfInstruction.JumpIfGreater
+            or BpfInstruction.JumpIfGreaterOrEqual or BpfInstruction.JumpIfSet,
     };
 
     private static uint Calculate(ushort code, uint a, uint operand) => (code & 0xf0) switch

@@ -9,7 +9,8 @@ public sealed class SeccompLimitException : Exception
     /// <param name="instructions">How many instructions the filter needs.</param>
     /// <param name="largest">The calls whose conditions take most of them.</param>
     public SeccompLimitException(int instructions, string largest)
-        : base($"The filter needs {instructions} instructions; the kernel takes at most {Maximum}. Most are for the conditions of {largest}: use ranges or masks there, fewer architectures, or several filters.") =>
+        : base($"The filter needs {instructions} instructions; the kernel takes at most {Maximum}. "
+            + $"Most are for the conditions of {largest}: use ranges or masks there, fewer architectures, or several filters.") =>
         Instructions = instructions;
 
     /// <summary>How many instructions the filter needs.</summary>

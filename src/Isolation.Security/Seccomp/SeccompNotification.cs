@@ -9,8 +9,9 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Security;
 
 /// <summary>A system call that waits for an answer: who makes it, with what, and its memory and descriptors.</summary>
-/// <remarks>The caller may be killed while it waits, and its number may then be another process's: what is read here is only returned after the kernel has said that the same call still waits
-/// (<c>SECCOMP_IOCTL_NOTIF_ID_VALID</c>). Memory can be changed by the caller's other threads at any time: read it once.</remarks>
+/// <remarks>The caller may be killed while it waits, and its number may then be another process's: what is read here is only returned after
+/// the kernel has said that the same call still waits (<c>SECCOMP_IOCTL_NOTIF_ID_VALID</c>). Memory can be changed by the caller's other
+/// threads at any time: read it once.</remarks>
 public sealed class SeccompNotification
 {
     private readonly SeccompListener _listener;
@@ -24,8 +25,10 @@ public sealed class SeccompNotification
         var arguments = new ulong[6];
         for (int i = 0; i < 6; i++)
             arguments[i] = BinaryPrimitives.ReadUInt64LittleEndian(notification[(32 + (i * 8))..]);
-        Call = new SeccompCall(BinaryPrimitives.ReadUInt32LittleEndian(notification[20..]), BinaryPrimitives.ReadUInt32LittleEndian(notification[16..]),
-            System.Runtime.InteropServices.ImmutableCollectionsMarshal.AsImmutableArray(arguments), BinaryPrimitives.ReadUInt64LittleEndian(notification[24..]));
+        Call = new SeccompCall(BinaryPrimitives.ReadUInt32LittleEndian(notification[20..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(notification[16..]),
+            System.Runtime.InteropServices.ImmutableCollectionsMarshal.AsImmutableArray(arguments),
+            BinaryPrimitives.ReadUInt64LittleEndian(notification[24..]));
     }
 
     /// <summary>The kernel's cookie of this wait.</summary>
@@ -37,14 +40,29 @@ public sealed class SeccompNotification
     /// <summary>The call.</summary>
     public SeccompCall Call { get; }
 
-    /// <summary>Whether the call still waits. It ends when the caller is killed or, unless the filter has <see cref="SeccompFlags.WaitKillableRecv"/>, when a signal arrives.</summary>
-    public bool IsWaiting => SeccompSyscalls.IsValid(_listener, Id);
+    /// <summary>Whether the call still waits. It ends when the caller is killed or, unless the filter has
+    /// <see cref="SeccompFlags.WaitKillableRecv"/>, when a signal arrives.</summary>
+    public bool IsWaiting
+    {
+        get
+        {
+            try
+            {
+                return SeccompSyscalls.IsValid(_listener, Id);
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // with the listener, its calls have ended
+            }
+        }
+    }
 
     /// <summary>Reads the caller's memory: process_vm_readv(2).</summary>
     /// <param name="address">Where it begins there.</param>
     /// <param name="buffer">What is filled.</param>
     /// <returns>How many bytes could be read.</returns>
-    /// <exception cref="LinuxException"><c>EFAULT</c>: nothing is mapped there. <c>EPERM</c>: this process may not trace the caller. <c>ESRCH</c>: the call waits no longer.</exception>
+    /// <exception cref="LinuxException"><c>EFAULT</c>: nothing is mapped there. <c>EPERM</c>: this process may not trace the caller.
+    /// <c>ESRCH</c>: the call waits no longer.</exception>
     public int ReadMemory(ulong address, Span<byte> buffer)
     {
         SyscallResult result = SeccompSyscalls.ReadMemory(ThreadId, address, buffer);
@@ -80,12 +98,14 @@ public sealed class SeccompNotification
     public void WriteMemory(ulong address, ReadOnlySpan<byte> bytes)
     {
         ThrowIfGone();
-        SeccompSyscalls.WriteMemory(ThreadId, address, bytes).ThrowIfError("write memory of", Text, "process_vm_writev(2)", "It needs the right to ptrace(2) the caller.");
+        SeccompSyscalls.WriteMemory(ThreadId, address, bytes)
+            .ThrowIfError("write memory of", Text, "process_vm_writev(2)", "It needs the right to ptrace(2) the caller.");
         ThrowIfGone();
     }
 
     /// <summary>Takes a copy of a descriptor that the caller has: pidfd_getfd(2), since Linux 5.6.</summary>
-    /// <exception cref="LinuxException"><c>EBADF</c>: it has none of that number. <c>EPERM</c>: this process may not trace the caller. <c>ESRCH</c>: the call waits no longer.</exception>
+    /// <exception cref="LinuxException"><c>EBADF</c>: it has none of that number. <c>EPERM</c>: this process may not trace the caller.
+    /// <c>ESRCH</c>: the call waits no longer.</exception>
     public LinuxHandle GetDescriptor(int descriptor)
     {
         using PidHandle? process = PidHandle.TryOpen(ProcessId());
@@ -98,10 +118,12 @@ public sealed class SeccompNotification
         if (IsWaiting)
             return copy;
         copy.Dispose();
-        throw new LinuxException("take descriptor", string.Create(CultureInfo.InvariantCulture, $"{descriptor} of {Text}"), "pidfd_getfd(2)", Errno.ESRCH);
+        throw new LinuxException("take descriptor", string.Create(CultureInfo.InvariantCulture, $"{descriptor} of {Text}"),
+            "pidfd_getfd(2)", Errno.ESRCH);
     }
 
-    /// <summary>Puts a copy of a descriptor into the caller, which goes on waiting: <c>SECCOMP_IOCTL_NOTIF_ADDFD</c>, since Linux 5.9.</summary>
+    /// <summary>Puts a copy of a descriptor into the caller, which goes on waiting:
+    /// <c>SECCOMP_IOCTL_NOTIF_ADDFD</c>, since Linux 5.9.</summary>
     /// <param name="descriptor">What is copied.</param>
     /// <param name="target">The number there, which is replaced; null lets the kernel choose.</param>
     /// <param name="closeOnExec">Whether execve(2) closes it.</param>
@@ -110,7 +132,8 @@ public sealed class SeccompNotification
     public int AddDescriptor(LinuxHandle descriptor, int? target = null, bool closeOnExec = true)
     {
         ArgumentNullException.ThrowIfNull(descriptor);
-        SyscallResult result = SeccompSyscalls.AddDescriptor(_listener, Id, descriptor.Descriptor, target is null ? 0 : SeccompAbi.SECCOMP_ADDFD_FLAG_SETFD, (uint)(target ?? 0),
+        SyscallResult result = SeccompSyscalls.AddDescriptor(_listener, Id, descriptor,
+            target is null ? 0 : SeccompAbi.SECCOMP_ADDFD_FLAG_SETFD, (uint)(target ?? 0),
             closeOnExec ? Fcntl.O_CLOEXEC : 0);
         result.ThrowIfError("add a descriptor to", Text, "ioctl(2)");
         return (int)result.Value;
@@ -120,20 +143,15 @@ public sealed class SeccompNotification
     /// <exception cref="LinuxException"><c>ESRCH</c>: the call waits no longer.</exception>
     public int ProcessId()
     {
-        try
+        string? status = TextFile.ReadIfAllowed(string.Create(CultureInfo.InvariantCulture, $"/proc/{ThreadId}/status"));
+        foreach (string line in TextFile.Lines(status ?? ""))
         {
-            foreach (string line in File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{ThreadId}/status")))
+            if (line.StartsWith("Tgid:", StringComparison.Ordinal))
             {
-                if (line.StartsWith("Tgid:", StringComparison.Ordinal))
-                {
-                    int id = int.Parse(line.AsSpan(5), CultureInfo.InvariantCulture);
-                    ThrowIfGone();
-                    return id;
-                }
+                int id = int.Parse(line.AsSpan(5), CultureInfo.InvariantCulture);
+                ThrowIfGone();
+                return id;
             }
-        }
-        catch (IOException)
-        {
         }
 
         throw new LinuxException("find the process of", Text, "open(2)", Errno.ESRCH);
@@ -147,9 +165,12 @@ public sealed class SeccompNotification
     internal SyscallResult Answer(SeccompReply reply)
     {
         if (reply.Descriptor is not { } descriptor)
-            return SeccompSyscalls.Send(_listener, Id, reply.Value, -(int)reply.Error, reply.Continues ? SeccompAbi.SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0);
-        SyscallResult result = SeccompSyscalls.AddDescriptor(_listener, Id, descriptor.Descriptor, SeccompAbi.SECCOMP_ADDFD_FLAG_SEND, 0, reply.CloseOnExec ? Fcntl.O_CLOEXEC : 0);
-        descriptor.Dispose();
+            return SeccompSyscalls.Send(_listener, Id, reply.Value, -(int)reply.Error,
+                reply.Continues ? SeccompAbi.SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0);
+        SyscallResult result;
+        using (descriptor)
+            result = descriptor.IsClosed ? new SyscallResult(-(long)Errno.EBADF) : SeccompSyscalls.AddDescriptor(_listener, Id, descriptor,
+                SeccompAbi.SECCOMP_ADDFD_FLAG_SEND, 0, reply.CloseOnExec ? Fcntl.O_CLOEXEC : 0);
         // What cannot be added, since the caller has too many, is told to it.
         return result.IsError && result.Errno != Errno.ENOENT ? SeccompSyscalls.Send(_listener, Id, 0, -(int)result.Errno, 0) : result;
     }
@@ -157,6 +178,7 @@ public sealed class SeccompNotification
     private void ThrowIfGone()
     {
         if (!IsWaiting)
-            throw new LinuxException("look at", Text, "ioctl(2)", Errno.ESRCH, hint: "Its call waits no longer: it was killed or interrupted.");
+            throw new LinuxException("look at", Text, "ioctl(2)", Errno.ESRCH,
+                hint: "Its call waits no longer: it was killed or interrupted.");
     }
 }

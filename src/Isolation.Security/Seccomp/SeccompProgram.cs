@@ -10,16 +10,19 @@ namespace Isolation.Security;
 public sealed record SeccompProgram(ImmutableArray<BpfInstruction> Instructions)
 {
     /// <summary>Reads a program from its bytes: an array of <c>struct sock_filter</c>, little-endian.</summary>
-    /// <exception cref="FormatException">The length is no multiple of 8 or is out of range, or an instruction is none that a filter may have.</exception>
+    /// <exception cref="FormatException">The length is no multiple of 8 or is out of range, or an instruction is
+    /// none that a filter may have.</exception>
     public static SeccompProgram FromBytes(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length % 8 != 0 || bytes.Length is 0 or > SeccompLimitException.Maximum * 8)
-            throw new FormatException($"A filter is 1 to {SeccompLimitException.Maximum} instructions of 8 bytes; there are {bytes.Length} bytes.");
+            throw new FormatException(
+                $"A filter is 1 to {SeccompLimitException.Maximum} instructions of 8 bytes; there are {bytes.Length} bytes.");
         var instructions = new BpfInstruction[bytes.Length / 8];
         for (int i = 0; i < instructions.Length; i++)
         {
             ReadOnlySpan<byte> at = bytes.Slice(i * 8, 8);
-            instructions[i] = new(BinaryPrimitives.ReadUInt16LittleEndian(at), at[2], at[3], BinaryPrimitives.ReadUInt32LittleEndian(at[4..]));
+            instructions[i] = new(BinaryPrimitives.ReadUInt16LittleEndian(at), at[2], at[3],
+                BinaryPrimitives.ReadUInt32LittleEndian(at[4..]));
         }
 
         SeccompInterpreter.Check(instructions);
@@ -81,7 +84,8 @@ public sealed record SeccompProgram(ImmutableArray<BpfInstruction> Instructions)
             BpfInstruction.JumpIfGreaterOrEqual => Both(">="),
             BpfInstruction.JumpIfSet => Both("&"),
             BpfInstruction.Return => "return " + SeccompAction.FromValue(instruction.Operand),
-            _ => string.Create(CultureInfo.InvariantCulture, $"operation 0x{instruction.Code:x} {instruction.Operand}, {instruction.IfTrue}, {instruction.IfFalse}"),
+            _ => string.Create(CultureInfo.InvariantCulture,
+                $"operation 0x{instruction.Code:x} {instruction.Operand}, {instruction.IfTrue}, {instruction.IfFalse}"),
         };
     }
 

@@ -6,23 +6,27 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Security;
 
-/// <summary>Records every call that a program makes, what it opens, executes and connects to, and lets the kernel make the calls: the learning of a profile.</summary>
-/// <remarks>Start the program under <see cref="Filter"/>, answer by <see cref="Handle"/>, then take <see cref="Result"/>. A program may do otherwise the next time: learn from several runs.</remarks>
+/// <summary>Records every call that a program makes, what it opens, executes and connects to, and lets the kernel make the
+/// calls: the learning of a profile.</summary>
+/// <remarks>Start the program under <see cref="Filter"/>, answer by <see cref="Handle"/>, then take <see cref="Result"/>.
+/// A program may do otherwise the next time: learn from several runs.</remarks>
 public sealed class SeccompRecorder
 {
     // Of these the first argument, or the second, names the operation; a filter can tell them apart, and a handful stays a handful.
-    private static readonly Dictionary<string, int> s_operations = new(StringComparer.Ordinal) { ["socket"] = 0, ["prctl"] = 0, ["personality"] = 0, ["ioctl"] = 1 };
+    private static readonly Dictionary<string, int> s_operations = new(StringComparer.Ordinal)
+    { ["socket"] = 0, ["prctl"] = 0, ["personality"] = 0, ["ioctl"] = 1 };
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, long> _calls = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SortedSet<ulong>> _operations = new(StringComparer.Ordinal);
-    private readonly SortedSet<string> _read = new(StringComparer.Ordinal), _written = new(StringComparer.Ordinal), _executed = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _read = new(StringComparer.Ordinal), _written = new(StringComparer.Ordinal),
+        _executed = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _connected = new(StringComparer.Ordinal), _bound = new(StringComparer.Ordinal);
     private ulong _cloneFlags;
 
     /// <summary>Has every call wait, but those that every profile allows.</summary>
     public static SeccompFilter Filter { get; } = SeccompFilter.Of(SeccompAction.UserNotify).Allow([.. LearnedProfile.Always])
-        .WithFlags(KernelVersion.Running < new KernelVersion(5, 19) ? SeccompFlags.None : SeccompFlags.WaitKillableRecv);
+        .WithFlags(SeccompSteps.KillableWait(KernelVersion.Running));
 
     /// <summary>Records a call and continues it. A <see cref="SeccompHandler"/>.</summary>
     public ValueTask<SeccompReply> Handle(SeccompNotification call)

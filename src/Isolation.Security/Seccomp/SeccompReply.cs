@@ -23,17 +23,19 @@ public readonly record struct SeccompReply
     internal bool CloseOnExec { get; }
 
     /// <summary>The kernel makes the call: <c>SECCOMP_USER_NOTIF_FLAG_CONTINUE</c>, since Linux 5.5.</summary>
-    /// <remarks>Never decide by memory that you have read and then continue: another thread of the caller can change it before the kernel reads it. Decide by registers, or
-    /// do the work yourself and return its result.</remarks>
+    /// <remarks>Never decide by memory that you have read and then continue: another thread of the caller can change it before the kernel
+    /// reads it. Decide by registers, or do the work yourself and return its result.</remarks>
     public static SeccompReply Continue => new(0, Errno.None, true, null, false);
 
     /// <summary>The call returns a value without being made.</summary>
     public static SeccompReply Return(long value = 0) => new(value, Errno.None, false, null, false);
 
     /// <summary>The call fails.</summary>
-    public static SeccompReply Fail(Errno errno) => new(0, errno == Errno.None ? throw new ArgumentException("A failure has an error number.", nameof(errno)) : errno, false, null, false);
+    public static SeccompReply Fail(Errno errno) => new(0,
+        errno == Errno.None ? throw new ArgumentException("A failure has an error number.", nameof(errno)) : errno, false, null, false);
 
-    /// <summary>The call returns the number of a descriptor that the caller gets, in one step: <c>SECCOMP_ADDFD_FLAG_SEND</c>, since Linux 5.14.</summary>
+    /// <summary>The call returns the number of a descriptor that the caller gets, in one step:
+    /// <c>SECCOMP_ADDFD_FLAG_SEND</c>, since Linux 5.14.</summary>
     /// <param name="descriptor">What it gets a copy of; closed here once it is sent.</param>
     /// <param name="closeOnExec">Whether its copy is closed by execve(2).</param>
     public static SeccompReply ReturnDescriptor(LinuxHandle descriptor, bool closeOnExec = true) =>

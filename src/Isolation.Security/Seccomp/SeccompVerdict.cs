@@ -12,7 +12,8 @@ public sealed record SeccompVerdict(SeccompCall Call, SeccompAction Action, Secc
     internal static SeccompVerdict Decide(SeccompFilter filter, SeccompCall call)
     {
         if (call.Architecture is not { } architecture || !filter.Architectures.Contains(architecture))
-            return new(call, filter.ForeignArchitectures, null, $"The filter is for {string.Join(", ", filter.Architectures)}, and refuses the calls of others.");
+            return new(call, filter.ForeignArchitectures, null,
+                $"The filter is for {string.Join(", ", filter.Architectures)}, and refuses the calls of others.");
         foreach (SeccompRule exemption in filter.Exemptions)
         {
             if (exemption.Number(architecture) == call.Number && exemption.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
@@ -25,15 +26,19 @@ public sealed record SeccompVerdict(SeccompCall Call, SeccompAction Action, Secc
         {
             if (!rule.Matches(ImmutableCollectionsMarshal.AsArray(call.Arguments)))
                 others++;
-            else if (best is null || (rule.Action.Kind, rule.Action.Data).CompareTo((best.Action.Kind, best.Action.Data)) < 0)
+            else if (best is null || rule.Action.CompareTo(best.Action) < 0)
                 best = rule;
         }
 
         if (best is not null)
             return new(call, best.Action, best, $"The rule \"{best}\" matches{(others > 0 ? ", other rules of the call do not" : "")}.");
-        if (filter.NewerSyscalls is { } newer && call.Number > SyscallTable.For(architecture).Highest && call.Number < 0x10000 + (call.Number & SeccompArchitectures.X32Bit))
-            return new(call, newer, null, $"The call is newer than Linux {SyscallTable.Version}, the version of the table of calls.");
-        return new(call, filter.DefaultAction, null, others > 0 ? $"None of the call's {others} rules matches the arguments." : "No rule names the call: the default action holds.");
+        if (filter.NewerSyscalls is { } newer && filter.IsNewer(architecture, call.Number))
+            return new(call, newer, null, filter.NewestSyscalls is not null
+                ? $"The call is newer than {SyscallTable.For(architecture).Text(filter.Newest(architecture)!.Value)}, the newest that the "
+                    + "profile names."
+                : $"The call is newer than Linux {SyscallTable.Version}, the version of the table of calls.");
+        return new(call, filter.DefaultAction, null,
+            others > 0 ? $"None of the call's {others} rules matches the arguments." : "No rule names the call: the default action holds.");
     }
 
     /// <inheritdoc/>

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Isolation.Security;
 
-/// <summary>The system calls of an architecture, by name and number. Generated from the headers of one kernel version: <see cref="Version"/>.</summary>
+/// <summary>The system calls of an architecture, by name and number.
+/// Generated from the headers of one kernel version: <see cref="Version"/>.</summary>
 /// <remarks>See syscalls(2).</remarks>
 public sealed partial class SyscallTable
 {
@@ -14,6 +15,13 @@ public sealed partial class SyscallTable
         new(() => new(SeccompArchitecture.Arm64, Arm64Calls, 0)),
         new(() => new(SeccompArchitecture.Arm, ArmCalls, 0)),
     ];
+
+    // syscalls(2) and libseccomp's table: what only mips, powerpc, riscv, s390, sh and sparc have.
+    private const string OfOtherMachines = """
+        atomic_barrier atomic_cmpxchg_32 cachectl getpagesize multiplexer or1k_atomic riscv_flush_icache riscv_hwprobe rtas
+        s390_guarded_storage s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr s390_sthyi spu_create spu_run subpage_prot
+        swapcontext switch_endian sync_file_range2 sys_debug_setcontext syscall sysmips timerfd utrap_install
+        """;
 
     private readonly Dictionary<string, uint> _numbers = new(512, StringComparer.Ordinal);
     private readonly Dictionary<uint, string> _names = new(512);
@@ -28,8 +36,7 @@ public sealed partial class SyscallTable
             string name = line[(space + 1)..].ToString();
             _numbers.Add(name, number);
             _names.Add(number, name);
-            // Arm's private calls lie far above the others, which are what new ones are added to.
-            if ((number & ~bit) < 0x10000)
+            if (number < architecture.NumbersEnd())
                 Highest = Math.Max(Highest, number);
         }
     }
@@ -37,7 +44,8 @@ public sealed partial class SyscallTable
     /// <summary>Whose calls these are.</summary>
     public SeccompArchitecture Architecture { get; }
 
-    /// <summary>The highest number; what lies above is newer than the table. x32's numbers have bit 30 set.</summary>
+    /// <summary>The highest number, 32-bit Arm's own calls from 0xf0000 on left out; what lies above is newer than the table.
+    /// x32's numbers have bit 30 set.</summary>
     public uint Highest { get; }
 
     /// <summary>The names, in no order.</summary>
@@ -59,6 +67,10 @@ public sealed partial class SyscallTable
 
     /// <summary>Whether any architecture has a call of that name.</summary>
     internal static bool IsKnown(string name) => s_tables.Any(t => t.Value._numbers.ContainsKey(name));
+
+    /// <summary>Whether only architectures that no filter here is for have a call of that name.</summary>
+    internal static bool IsOfAnotherMachine(string name) =>
+        OfOtherMachines.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Contains(name);
 
     /// <summary>The known name that is nearest to a misspelt one; null where none is near.</summary>
     internal static string? Nearest(string name) => s_tables[0].Value.Names.Concat(s_tables[2].Value.Names)

@@ -31,6 +31,7 @@ internal static class Disk
         Assert.SkipUnless(disk is not null, "needs /var/tmp on a disk");
         // A partition counts with its whole disk.
         string whole = $"/sys/dev/block/{device}/../dev";
-        return ("/var/tmp", File.Exists($"/sys/dev/block/{device}/partition") ? DeviceNumber.Parse(File.ReadAllText(whole).Trim()) : device);
+        return ("/var/tmp",
+            File.Exists($"/sys/dev/block/{device}/partition") ? DeviceNumber.Parse(File.ReadAllText(whole).Trim()) : device);
     }
 }

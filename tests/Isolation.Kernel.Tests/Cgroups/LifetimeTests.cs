@@ -11,7 +11,7 @@ public class LifetimeTests
     public void A_group_is_created_opened_listed_and_deleted()
     {
         using var test = new TestCgroup("tree");
-        string path = (TestCgroup.IsV2 ? "/" : "") + test.Name;
+        string path = test.Path;
         using (Cgroup child = Cgroup.Create(path + "/a/b"))
             Assert.EndsWith("/a/b", child.Path);
         Assert.Equal(["a"], test.Group.ReadChildNames());
@@ -20,6 +20,29 @@ public class LifetimeTests
         Assert.Empty(test.Group.ReadChildNames());
         LinuxException e = Assert.Throws<LinuxException>(() => Cgroup.Open(path + "/a"));
         Assert.Equal(Errno.ENOENT, e.Errno);
+    }
+
+    // Two that were started from different groups may have one name: names are a group's own.
+    [Fact]
+    public void A_name_that_two_containers_have_is_refused_with_both_places()
+    {
+        Host.NeedsRoot();
+        Assert.SkipWhen(CgroupHierarchies.Read().V2 is null, "needs a host with version 2 mounted, which is searched");
+        string root = CgroupHierarchies.Read().V2!.MountPoint, name = $"twin-{Environment.ProcessId}";
+        string[] places = [$"/twins-a-{Environment.ProcessId}", $"/twins-b-{Environment.ProcessId}"];
+        try
+        {
+            foreach (string place in places)
+                Directory.CreateDirectory($"{root}{place}/isolation-{name}");
+            LinuxException e = Assert.Throws<LinuxException>(() => Isolation.Containers.RunningContainers.Open(name));
+            Assert.Equal(Errno.ENOTUNIQ, e.Errno);
+            Assert.All(places, place => Assert.Contains(place, e.Message));
+        }
+        finally
+        {
+            foreach (string place in places.SelectMany(p => new[] { $"{root}{p}/isolation-{name}", root + p }).Where(Directory.Exists))
+                Directory.Delete(place);
+        }
     }
 
     [Theory]
@@ -83,6 +106,28 @@ public class LifetimeTests
         Assert.Empty(test.Group.ReadProcesses(recursive: true));
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task What_is_frozen_is_killed_at_any_depth(bool oneByOne, bool below)
+    {
+        using var test = new TestCgroup("frozen");
+        string path = test.Path + "/below/bottom";
+        using Cgroup bottom = Cgroup.Create(path);
+        Process member = test.Start("sleep 1000");
+        Process deep = test.Start("sleep 1000");
+        bottom.AddProcess(deep.Id);
+        (below ? bottom : test.Group).Freeze();
+        if (oneByOne)
+            test.Group.KillOneByOne();
+        else
+            test.Group.Kill();
+        await test.Group.WaitUntilEmptyAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.True(member.WaitForExit(1000) && deep.WaitForExit(1000));
+    }
+
     [Fact]
     public async Task Waiting_for_an_empty_group_ends_when_the_last_process_does()
     {
@@ -108,13 +153,15 @@ public class LifetimeTests
         test.Start("sleep 1000");
         var group = (CgroupV2)test.Group;
         LinuxException e = Assert.Throws<LinuxException>(() => group.EnableControllers("memory"));
-        Assert.Equal($"Cannot set cgroup.subtree_control of cgroup \"{group.Path}\" to \"+memory\": write(2) failed with EBUSY (device or resource busy). The cgroup holds processes itself; move them into a child first.", e.Message);
+        Assert.Equal($"Cannot set cgroup.subtree_control of cgroup \"{group.Path}\" to \"+memory\": write(2) failed with EBUSY (device or "
+            + "resource busy). The cgroup holds processes itself; move them into a child first.", e.Message);
         using CgroupV2 child = group.CreateChild("leaf");
         foreach (int id in group.ReadProcesses())
             child.AddProcess(id);
         group.EnableControllers("memory");
         Assert.Contains("memory", group.ReadSubtreeControl());
-        Assert.Contains("it has controllers enabled", Assert.Throws<LinuxException>(() => group.AddProcess(child.ReadProcesses()[0])).Message, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("it has controllers enabled",
+            Assert.Throws<LinuxException>(() => group.AddProcess(child.ReadProcesses()[0])).Message, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
@@ -126,7 +173,7 @@ public class LifetimeTests
         using CgroupV2 child = group.CreateChild("threads");
         child.MakeThreaded();
         Assert.Equal((CgroupType.DomainThreaded, CgroupType.Threaded), (group.ReadType(), child.ReadType()));
-        Process process = test.Start("sleep 1000");
+        Process process = test.Start("exec sleep 1000"); // a shell's child would be there too
         child.AddThread(process.Id);
         Assert.Equal([process.Id], child.ReadThreads());
         process.Kill();
@@ -161,7 +208,8 @@ public class LifetimeTests
         foreach (string file in new[] { "", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads" })
             Assert.Equal("65534\n", Host.Run("stat", "-c", "%u", directory + file).Output);
         Assert.Equal("0\n", Host.Run("stat", "-c", "%u", directory + "/memory.max").Output);
-        string script = $"echo +memory > {directory}/cgroup.subtree_control && mkdir {directory}/own && echo 1000000 > {directory}/own/memory.max && cat {directory}/own/memory.max && ! sh -c 'echo max > {directory}/memory.max' 2>/dev/null";
+        string script = $"echo +memory > {directory}/cgroup.subtree_control && mkdir {directory}/own && echo 1000000 "
+            + $"> {directory}/own/memory.max && cat {directory}/own/memory.max && ! sh -c 'echo max > {directory}/memory.max' 2>/dev/null";
         (int code, string output) = Host.Run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", script);
         Assert.True(code == 0, output);
         Assert.Contains("999424", output);
@@ -182,9 +230,12 @@ public class LifetimeTests
         using var test = new TestCgroup("refused");
         KernelFeatureException e = Assert.Throws<KernelFeatureException>(() => test.Group.WithMemoryHigh(ByteSize.FromMebibytes(1)));
         Assert.Contains("memory.high on control groups of version 1", e.Message);
-        Assert.Contains("io.latency", Assert.Throws<KernelFeatureException>(() => test.Group.WithIoLatency(new DeviceNumber(8, 0), TimeSpan.FromMilliseconds(5))).Message);
+        Assert.Contains("io.latency",
+            Assert.Throws<KernelFeatureException>(() =>
+                test.Group.WithIoLatency(new DeviceNumber(8, 0), TimeSpan.FromMilliseconds(5))).Message);
         if (CgroupHierarchies.Read().Mode == CgroupMode.Hybrid)
-            Assert.Contains("in use on version 1", Assert.Throws<KernelFeatureException>(() => CgroupV2.Create("/" + test.Name).WithMemoryMax(1)).Message);
+            Assert.Contains("in use on version 1",
+                Assert.Throws<KernelFeatureException>(() => CgroupV2.Create(test.Name).WithMemoryMax(1)).Message);
     }
 
     [Fact]
@@ -192,8 +243,11 @@ public class LifetimeTests
     {
         using var test = new TestCgroup("value");
         LinuxException e = Assert.Throws<LinuxException>(() => test.Group.With(new CgroupSetting("pids.max", "many")));
-        Assert.Equal($"Cannot set pids.max of cgroup \"{PathIn(test, "pids")}\" to \"many\": write(2) failed with EINVAL (invalid argument). The kernel does not take this value.", e.Message);
+        Assert.Equal($"Cannot set pids.max of cgroup \"{PathIn(test, "pids")}\" to \"many\": "
+            + "write(2) failed with EINVAL (invalid argument). The kernel does not take this value.", e.Message);
     }
 
-    private static string PathIn(TestCgroup test, string controller) => test.Group is CgroupV1 v1 ? v1.TryDirectory(controller)!.Path : test.Group.Path;
+    private static string PathIn(TestCgroup test, string controller) => test.Group is CgroupV1 v1
+        ? v1.TryDirectory(controller)!.Path
+        : test.Group.Path;
 }

@@ -15,13 +15,15 @@ public class SystemdTests
         try
         {
             using SystemdScope scope = SystemdScope.Start($"isolation-{process.Id}.scope", process.Id,
-                CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)).WithPidsMax(50).WithCpus(0.5).WithCpusetCpus(0).WithMemoryOomGroup(true));
+                CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)).WithPidsMax(50).WithCpus(0.5).WithCpusetCpus(0)
+                    .WithMemoryOomGroup(true));
             Assert.Contains(process.Id, scope.Cgroup.ReadProcesses());
             Assert.Equal("67108864\n", scope.Cgroup.Read("memory.max"));
             Assert.Equal("50000 100000\n", scope.Cgroup.Read("cpu.max"));
             Assert.Equal("0\n", scope.Cgroup.Read("cpuset.cpus"));
             Assert.Equal("1\n", scope.Cgroup.Read("memory.oom.group")); // no property: the file itself
-            Assert.Equal("MemoryMax=67108864\nTasksMax=50\n", Host.Run("systemctl", "show", scope.Unit, "-p", "MemoryMax", "-p", "TasksMax").Output);
+            Assert.Equal("MemoryMax=67108864\nTasksMax=50\n",
+                Host.Run("systemctl", "show", scope.Unit, "-p", "MemoryMax", "-p", "TasksMax").Output);
             Assert.Contains("Delegate=yes", Host.Run("systemctl", "show", scope.Unit, "-p", "Delegate").Output);
 
             scope.Apply(CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(32)));
@@ -53,7 +55,8 @@ public class SystemdTests
     public void Device_rules_that_systemd_has_outlast_a_daemon_reload()
     {
         NeedsSystemd();
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "while read line; do eval \"$line\" 2>&1; echo .; done"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "while read line; do eval \"$line\" 2>&1; echo .; done"])
+        { RedirectStandardInput = true, RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         string Ask(string command)
         {
@@ -67,7 +70,8 @@ public class SystemdTests
 
         try
         {
-            using SystemdScope scope = SystemdScope.Start($"isolation-dev-{process.Id}.scope", process.Id, devices: [DeviceRule.Parse("c 1:3 rw"), DeviceRule.Parse("c 136:* rw")]);
+            using SystemdScope scope = SystemdScope.Start($"isolation-dev-{process.Id}.scope", process.Id,
+                devices: [DeviceRule.Parse("c 1:3 rw"), DeviceRule.Parse("c 136:* rw")]);
             for (int round = 0; round < 2; round++)
             {
                 Assert.DoesNotContain("not permitted", Ask("echo x > /dev/null"));
@@ -85,7 +89,8 @@ public class SystemdTests
     public void A_slice_limits_the_scopes_below_it()
     {
         NeedsSystemd();
-        using SystemdScope slice = SystemdScope.StartSlice("isolationtest.slice", CgroupSettings.None.WithPidsMax(77));
+        using SystemdScope slice = SystemdScope.StartSlice($"isolationtest{Environment.ProcessId}.slice",
+            CgroupSettings.None.WithPidsMax(77));
         using Process process = Process.Start("/bin/sleep", "1000");
         using SystemdScope scope = SystemdScope.Start($"isolation-in-{process.Id}.scope", process.Id, slice: slice.Unit);
         Assert.StartsWith(slice.Cgroup.Path + "/", scope.Cgroup.Path);
@@ -109,11 +114,13 @@ public class SystemdTests
     public void An_ordinary_user_has_scopes_of_its_own_instance()
     {
         Host.NeedsOrdinaryUser();
-        Assert.SkipUnless(SystemdScope.IsAvailable && Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") is not null, "needs a user instance of systemd: the test machine");
+        Assert.SkipUnless(SystemdScope.IsAvailable && Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") is not null,
+            "needs a user instance of systemd: the test machine");
         using Process process = Process.Start("/bin/sleep", "1000");
         try
         {
-            using SystemdScope scope = SystemdScope.Start($"isolation-user-{process.Id}.scope", process.Id, CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(48)), user: true);
+            using SystemdScope scope = SystemdScope.Start($"isolation-user-{process.Id}.scope", process.Id,
+                CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(48)), user: true);
             Assert.Equal("50331648\n", scope.Cgroup.Read("memory.max"));
             Assert.Contains(process.Id, scope.Cgroup.ReadProcesses());
             scope.Stop();

@@ -13,11 +13,15 @@ internal sealed class TestCgroup : IDisposable
     {
         Host.NeedsRoot();
         Name = $"isolation-{purpose}-{Environment.ProcessId}-{Interlocked.Increment(ref s_next)}";
-        // Below the root on version 2, where only a group without processes has controllers; below this process's own on version 1.
-        Group = Cgroup.Create(IsV2 ? "/" + Name : Name);
+        // Beside this process's own on version 2, where only a group without processes has controllers below; below it on version 1.
+        Path = IsV2 ? $"{RunGroup.UnifiedPath}/{Name}" : Name;
+        Group = Cgroup.Create(Path);
     }
 
     internal string Name { get; }
+
+    /// <summary>Its path, as <see cref="Cgroup.Open"/> takes it.</summary>
+    internal string Path { get; }
 
     internal Cgroup Group { get; }
 
@@ -30,7 +34,8 @@ internal sealed class TestCgroup : IDisposable
     /// <summary>Starts a script that waits until it is in the control group, and then runs there.</summary>
     internal Process Start(string script)
     {
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "read go; " + script]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "read go; " + script])
+        { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         Process process = Process.Start(start)!;
         _processes.Add(process);
         Group.AddProcess(process.Id);

@@ -9,11 +9,12 @@ namespace Isolation.Kernel.Tests.Net;
 /// <summary>Containers on networks, on a host and in a world of the test's own.</summary>
 public class ContainerNetworkTests
 {
-    private const string Server = "socat -d -d TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello from $(cat /etc/hostname)' 2>&1 | sed -u s/.*listening.*/ready/";
+    private const string Server = "socat -d -d TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello from $(cat /etc/hostname)' "
+        + "2>&1 | sed -u s/.*listening.*/ready/";
 
     private static void Needs(bool manyLaunches = false)
     {
-        Assert.SkipWhen(manyLaunches && TestNetwork.IsEmulated, "takes too long in the emulated machine");
+        Assert.SkipWhen(manyLaunches && Testing.Host.IsEmulated, "takes too long in the emulated machine");
         Testing.Host.NeedsRoot();
         Testing.Host.NeedsTool("socat");
     }
@@ -25,15 +26,19 @@ public class ContainerNetworkTests
     {
         Needs(manyLaunches: true);
         using var host = new NetworkHost();
-        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "a", "--hostname", "a", "-p", "8080:80", "-p", "127.0.0.1:9090:80", "--network-alias", "db"], Server);
+        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "a", "--hostname", "a", "-p", "8080:80", "-p",
+            "127.0.0.1:9090:80", "--network-alias", "db"], Server);
         // by name and alias, of both families
-        Assert.Equal("hello from a\nhello from a\nhello from a", host.LaunchOutput("run", "--network", "web", "--name", "b", "--", "sh", "-c", $"{Ask("TCP4:a:80")}; {Ask("TCP6:a:80")}; {Ask("TCP4:db:80")}"));
+        Assert.Equal("hello from a\nhello from a\nhello from a", host.LaunchOutput("run", "--network", "web", "--name", "b", "--", "sh",
+            "-c", $"{Ask("TCP4:a:80")}; {Ask("TCP6:a:80")}; {Ask("TCP4:db:80")}"));
         // and the first finds the second, which came later
         using (NetworkHost.Running later = host.StartReady(["--network", "web", "--name", "later"], "echo ready; sleep 600"))
-            Assert.Contains("later", File.ReadAllText(Directory.GetFiles(host.StateDirectory + "/run", "*", SearchOption.AllDirectories).First(f => f.Contains("/hosts/") && File.ReadAllText(f).Contains(" a db"))));
+            Assert.Contains("later", File.ReadAllText(Directory.GetFiles(host.StateDirectory + "/run", "*", SearchOption.AllDirectories)
+                .First(f => f.Contains("/hosts/") && File.ReadAllText(f).Contains(" a db"))));
         // the world sees the host's address
         using NetworkHost.Running world = host.Serve(host.World, "TCP6-LISTEN:70,fork,reuseaddr,ipv6only=0", "world");
-        string seen = host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", $"{Ask($"TCP4:{NetworkHost.WorldAddress}:70")}; {Ask($"TCP6:[{NetworkHost.WorldV6}]:70")}");
+        string seen = host.LaunchOutput("run", "--network", "web", "--", "sh", "-c",
+            $"{Ask($"TCP4:{NetworkHost.WorldAddress}:70")}; {Ask($"TCP6:[{NetworkHost.WorldV6}]:70")}");
         Assert.Equal($"world from [0000:0000:0000:0000:0000:ffff:c000:0201]\nworld from [2001:0db8:0000:0000:0000:0000:0000:0001]", seen);
         // published: from the host by any of its addresses, its loopback among them, and from the world
         Assert.Equal("hello from a", NetworkHost.Ask(host.Host, $"TCP4:{NetworkHost.HostAddress}:8080"));
@@ -45,7 +50,8 @@ public class ContainerNetworkTests
         Assert.Equal("hello from a", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:9090"));
         Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
         // a container reaches another one, and itself, by the published port too
-        Assert.Equal("hello from a", host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.HostAddress}:8080")));
+        Assert.Equal("hello from a",
+            host.LaunchOutput("run", "--network", "web", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.HostAddress}:8080")));
         a.Stop();
         Assert.Equal("", host.Leftovers());
     }
@@ -56,7 +62,8 @@ public class ContainerNetworkTests
         Needs(manyLaunches: true);
         using var host = new NetworkHost();
         using NetworkHost.Running a = host.StartReady(["--network", "one", "--name", "a", "--hostname", "a", "--ip", "10.89.0.7"], Server);
-        string v6 = host.Host.Route.ReadAddresses(host.Host.Route.GetLink("iso-one").Index).Single(x => x.Local.ToString().StartsWith("fd")).Local.ToString()[..^1] + "7";
+        string v6 = host.Host.Route.ReadAddresses(host.Host.Route.GetLink("iso-one").Index)
+            .Single(x => x.Local.ToString().StartsWith("fd")).Local.ToString()[..^1] + "7";
         string script = $"{Ask("TCP4:10.89.0.7:80")}; {Ask($"TCP6:[{v6}]:80")}";
         Assert.Equal("hello from a\nhello from a", host.LaunchOutput("run", "--network", "one", "--", "sh", "-c", script));
         Assert.DoesNotContain("hello", host.Launch("run", "--network", "two", "--", "sh", "-c", script).Output);
@@ -71,12 +78,15 @@ public class ContainerNetworkTests
         using NetworkHost.Running loopback = host.Serve(host.Host, "TCP4-LISTEN:71,bind=127.0.0.1,fork,reuseaddr", "loopback");
         Assert.Contains("loopback", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:71"));
         Assert.DoesNotContain("loopback from", host.Launch("run", "--network", "one", "--cap-add", "NET_ADMIN", "--", "sh", "-c",
-            $"ip addr del 127.0.0.1/8 dev lo; ip link set lo down; ip route add 127.0.0.1 via 10.89.0.1 dev eth0; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; {Ask("TCP4:127.0.0.1:71")}").Output);
+            "ip addr del 127.0.0.1/8 dev lo; ip link set lo down; ip route add 127.0.0.1 via 10.89.0.1 dev eth0; "
+                + $"echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; {Ask("TCP4:127.0.0.1:71")}").Output);
         // an internal network has no way out
         host.LaunchOutput("network", "create", "--internal", "--subnet", "10.99.0.0/24", "inner");
         using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
-        Assert.DoesNotContain("world", host.Launch("run", "--network", "inner", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
-        Assert.Contains("world", host.Launch("run", "--network", "one", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
+        Assert.DoesNotContain("world",
+            host.Launch("run", "--network", "inner", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
+        Assert.Contains("world",
+            host.Launch("run", "--network", "one", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")).Output);
     }
 
     [Fact]
@@ -84,10 +94,15 @@ public class ContainerNetworkTests
     {
         Needs();
         using var host = new NetworkHost();
-        using NetworkHost.Running a = host.StartReady(["--network", "web", "-p", "5000-5002:6000-6002/udp", "-p", "7000:7000/sctp", "-p", "8000-8001:80-81"],
-            "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & " + NetworkHost.ReadyWhenBound(6));
+        using NetworkHost.Running a = host.StartReady(
+            ["--network", "web", "-p", "5000-5002:6000-6002/udp", "-p", "7000:7000/sctp", "-p", "8000-8001:80-81"],
+            "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; "
+                + "do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & "
+                + NetworkHost.ReadyWhenBound(6));
         foreach (int i in new[] { 0, 1, 2 })
-            Assert.Equal($"udp {6000 + i}", host.World.TryRun("sh", "-c", $"for i in $(seq 20); do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
+            Assert.Equal($"udp {6000 + i}",
+                host.World.TryRun("sh", "-c", $"for i in $(seq 20); do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} "
+                    + "2>/dev/null | head -1 | grep . && break; done").Output.Trim());
         foreach (int i in new[] { 0, 1 })
             Assert.Equal($"tcp {80 + i}", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:{8000 + i}"));
         // An association has no half that ends alone: nothing is said to the server.
@@ -95,8 +110,10 @@ public class ContainerNetworkTests
         if (!sctp.Contains("rotocol not supported"))
             Assert.Equal("sctp", sctp);
         using NftSocket nft = NftSocket.Open(host.Host.Namespace);
-        Assert.Equal(["tcp . 8000 : 10.89.0.2 . 80", "tcp . 8001 : 10.89.0.2 . 81", "udp . 5000 : 10.89.0.2 . 6000", "udp . 5001 : 10.89.0.2 . 6001", "udp . 5002 : 10.89.0.2 . 6002", "sctp . 7000 : 10.89.0.2 . 7000"],
-            nft.ReadTable(NftFamily.Inet, "isolation-web")!.Sets.Where(s => s.Set.Name == "ports").SelectMany(s => s.Elements.Select(e => e.Format(s.Set))));
+        Assert.Equal(["tcp . 8000 : 10.89.0.2 . 80", "tcp . 8001 : 10.89.0.2 . 81", "udp . 5000 : 10.89.0.2 . 6000",
+            "udp . 5001 : 10.89.0.2 . 6001", "udp . 5002 : 10.89.0.2 . 6002", "sctp . 7000 : 10.89.0.2 . 7000"],
+            nft.ReadTable(NftFamily.Inet, "isolation-web")!.Sets.Where(s => s.Set.Name == "ports")
+                .SelectMany(s => s.Elements.Select(e => e.Format(s.Set))));
     }
 
     [Fact]
@@ -106,7 +123,8 @@ public class ContainerNetworkTests
         using var host = new NetworkHost();
         using NetworkHost.Running open = host.Serve(host.World, "TCP6-LISTEN:443,fork,reuseaddr,ipv6only=0", "open");
         using NetworkHost.Running closed = host.Serve(host.World, "TCP6-LISTEN:444,fork,reuseaddr,ipv6only=0", "closed");
-        string script = string.Join("; ", new[] { $"TCP4:{NetworkHost.WorldAddress}:443", $"TCP4:{NetworkHost.WorldAddress}:444", $"TCP6:[{NetworkHost.WorldV6}]:443" }.Select(Ask));
+        string script = string.Join("; ", new[] { $"TCP4:{NetworkHost.WorldAddress}:443", $"TCP4:{NetworkHost.WorldAddress}:444",
+            $"TCP6:[{NetworkHost.WorldV6}]:443" }.Select(Ask));
         string Run(params string[] flags) => host.Launch(["run", "--network", "web", .. flags, "--", "sh", "-c", script]).Output;
         Assert.Equal(3, Run().Split('\n').Count(l => l.Contains(" from ")));
         Assert.DoesNotContain(" from ", Run("--egress-allow", "none"));
@@ -117,10 +135,12 @@ public class ContainerNetworkTests
         Assert.Equal(2, network.Split('\n').Count(l => l.Contains("open from")));
         Assert.Contains("closed from", network);
         // what could go round the policy is refused
-        (int code, string output) = host.Launch("run", "--network", "web", "--egress-allow", "none", "--cap-add", "NET_ADMIN", "--", "true");
+        (int code, string output) = host.Launch("run", "--network", "web", "--egress-allow", "none", "--cap-add",
+            "NET_ADMIN", "--", "true");
         Assert.Equal(125, code);
         Assert.Contains("network.egress: cannot hold a program that may change the filter", output);
-        Assert.Equal("0", host.LaunchOutput("run", "--network", "web", "--egress-allow", "none", "--", "sh", "-c", "echo $(( 0x$(sed -n 's/CapBnd:.//p' /proc/self/status) >> 13 & 1 ))"));
+        Assert.Equal("0", host.LaunchOutput("run", "--network", "web", "--egress-allow", "none", "--", "sh", "-c",
+            "echo $(( 0x$(sed -n 's/CapBnd:.//p' /proc/self/status) >> 13 & 1 ))"));
     }
 
     [Fact]
@@ -131,15 +151,20 @@ public class ContainerNetworkTests
         using NetworkHost.Running open = host.Serve(host.World, "TCP6-LISTEN:443,fork,reuseaddr,ipv6only=0", "open");
         using NetworkHost.Running closed = host.Serve(host.World, "TCP6-LISTEN:444,fork,reuseaddr,ipv6only=0", "closed");
         using NetworkHost.Running other = host.Serve(host.Host, "TCP4-LISTEN:443,fork,reuseaddr", "other");
-        string hosts = $"127.0.0.1 localhost\n{NetworkHost.WorldAddress} world.test\n{NetworkHost.WorldV6} world.test\n{NetworkHost.HostAddress} host.test\n";
-        string script = string.Join("; ", new[] { "TCP4:world.test:443", "TCP6:world.test:443", "TCP4:world.test:444", $"TCP4:{NetworkHost.HostAddress}:443" }.Select(Ask)) + "; grep '[.]test' /etc/hosts";
-        (int code, string output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "world.test:443/tcp", "--", "sh", "-c", script).WaitForEnd();
+        string hosts = $"127.0.0.1 localhost\n{NetworkHost.WorldAddress} world.test\n{NetworkHost.WorldV6} "
+            + $"world.test\n{NetworkHost.HostAddress} host.test\n";
+        string script = string.Join("; ", new[] { "TCP4:world.test:443", "TCP6:world.test:443", "TCP4:world.test:444",
+            $"TCP4:{NetworkHost.HostAddress}:443" }.Select(Ask)) + "; grep '[.]test' /etc/hosts";
+        (int code, string output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "world.test:443/tcp", "--",
+            "sh", "-c", script).WaitForEnd();
         string[] lines = output.Split('\n');
         Assert.Equal((0, 2), (code, lines.Count(l => l.StartsWith("open from"))));
         Assert.DoesNotContain(lines, l => l.StartsWith("closed from") || l.StartsWith("other from"));
         // The program sees the addresses that are allowed, whatever a name server would say, and those of no other name.
-        Assert.Equal([$"{NetworkHost.WorldAddress} world.test", $"{NetworkHost.WorldV6} world.test"], lines.Where(l => l.EndsWith(".test", StringComparison.Ordinal)).Order());
-        (code, output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "nowhere.test:443", "--", "true").WaitForEnd();
+        Assert.Equal([$"{NetworkHost.WorldAddress} world.test", $"{NetworkHost.WorldV6} world.test"],
+            lines.Where(l => l.EndsWith(".test", StringComparison.Ordinal)).Order());
+        (code, output) = host.StartWithHosts(hosts, "run", "--network", "web", "--egress-allow", "nowhere.test:443",
+            "--", "true").WaitForEnd();
         Assert.Equal(125, code);
         Assert.Contains("\"nowhere.test\" for the egress policy", output);
         Assert.Equal("", host.Leftovers());
@@ -163,13 +188,16 @@ public class ContainerNetworkTests
         Needs(manyLaunches: true);
         using var host = new NetworkHost();
         using NetworkHost.Running world = host.Serve(host.World, "TCP4-LISTEN:70,fork,reuseaddr", "world");
-        Assert.Equal("world from 192.0.2.77", host.LaunchOutput("run", "--network", "macvlan:up0:192.0.2.77/24", "--", "sh", "-c", Ask($"TCP4:{NetworkHost.WorldAddress}:70")));
-        VethPair.Create(new VethLink { Name = "spare", Peer = new Link { Name = "spare1", NetworkNamespace = host.World.Namespace } }, host.Host.Namespace);
+        Assert.Equal("world from 192.0.2.77", host.LaunchOutput("run", "--network", "macvlan:up0:192.0.2.77/24", "--", "sh", "-c",
+            Ask($"TCP4:{NetworkHost.WorldAddress}:70")));
+        VethPair.Create(new VethLink { Name = "spare", Peer = new Link { Name = "spare1", NetworkNamespace = host.World.Namespace } },
+            host.Host.Namespace);
         int index = host.World.Route.GetLink("spare1").Index;
         host.World.Route.Change(new Link { Index = index, Up = true });
         host.World.Route.Add(Address.Parse(index, "198.51.100.1/24"));
-        Assert.Equal("world from 198.51.100.9", host.LaunchOutput("run", "--network", "link:spare:198.51.100.9/24:198.51.100.1", "--", "sh", "-c", Ask("TCP4:198.51.100.1:70")));
-        Assert.Equal("", host.Leftovers());
+        Assert.Equal("world from 198.51.100.9", host.LaunchOutput("run", "--network", "link:spare:198.51.100.9/24:198.51.100.1", "--", "sh",
+            "-c", Ask("TCP4:198.51.100.1:70")));
+        Assert.Equal("spare", host.Leftovers()); // given back
     }
 
     [Fact]
@@ -191,7 +219,8 @@ public class ContainerNetworkTests
             client.Send("hello from the world\n"u8);
             return client.RemoteEndPoint!.ToString()!;
         });
-        string output = host.LaunchOutput("run", "--network", "ipvlan:up0:192.0.2.78/24", "--", "bash", "-c", $"exec 3<>/dev/tcp/{NetworkHost.WorldAddress}/70; cat <&3; cat /sys/class/net/eth0/address");
+        string output = host.LaunchOutput("run", "--network", "ipvlan:up0:192.0.2.78/24", "--", "bash", "-c",
+            $"exec 3<>/dev/tcp/{NetworkHost.WorldAddress}/70; cat <&3; cat /sys/class/net/eth0/address");
         Assert.StartsWith("192.0.2.78:", await seen);
         // An ipvlan has the hardware address of its parent.
         Assert.Equal(["hello from the world", LinkNames.Format(host.Host.Route.GetLink("up0").Address!)], output.Split('\n'));
@@ -208,7 +237,8 @@ public class ContainerNetworkTests
         settings.Write("net.ipv6.conf.all.forwarding", "0");
         settings.WriteOfLink("up0", "ipv6", "accept_ra", "1");
         using NetworkHost.Running container = host.StartReady(["--network", "web"], "echo ready; sleep 600");
-        Assert.Equal(("2", "0", "1"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.ReadOfLink("iso-web", "ipv6", "accept_ra"), settings.Read("net.ipv6.conf.all.forwarding")));
+        Assert.Equal(("2", "0", "1"), (settings.ReadOfLink("up0", "ipv6", "accept_ra"), settings.ReadOfLink("iso-web", "ipv6", "accept_ra"),
+            settings.Read("net.ipv6.conf.all.forwarding")));
     }
 
     [Fact]
@@ -218,7 +248,8 @@ public class ContainerNetworkTests
         using var host = new NetworkHost();
         // With a container on the network, connections are tracked.
         using NetworkHost.Running first = host.StartReady(["--network", "web"], "echo ready; sleep 600");
-        using var client = NetworkNamespace.Run(host.World.Namespace, () => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        using var client = NetworkNamespace.Run(host.World.Namespace,
+            () => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
         string Send()
         {
             var answer = new byte[100];
@@ -243,11 +274,13 @@ public class ContainerNetworkTests
         Assert.Equal("", Send());
         foreach ((string name, string address) in new[] { ("one", "10.89.0.50"), ("two", "10.89.0.60") })
         {
-            using NetworkHost.Running server = host.StartReady(["--network", "web", "--ip", address, "-p", "5000:6000/udp"], $"socat UDP4-LISTEN:6000,fork SYSTEM:'echo {name}' & " + NetworkHost.ReadyWhenBound(1));
+            using NetworkHost.Running server = host.StartReady(["--network", "web", "--ip", address, "-p", "5000:6000/udp"],
+                $"socat UDP4-LISTEN:6000,fork SYSTEM:'echo {name}' & " + NetworkHost.ReadyWhenBound(1));
             Assert.Equal(name, Send());
             using ConntrackSocket conntrack = ConntrackSocket.Open(host.Host.Namespace);
             ConntrackEntry led = Assert.Single(conntrack.Read(AddressFamily.InterNetwork), e => e.Original.DestinationPort == 5000);
-            Assert.Equal((IPAddress.Parse(address), 6000, true), (led.Reply.Source, led.Reply.SourcePort, led.Status.HasFlag(ConntrackStatus.DestinationNat)));
+            Assert.Equal((IPAddress.Parse(address), 6000, true),
+                (led.Reply.Source, led.Reply.SourcePort, led.Status.HasFlag(ConntrackStatus.DestinationNat)));
             if (name == "one")
             {
                 server.Stop();
@@ -270,14 +303,19 @@ public class ContainerNetworkTests
         host.LaunchOutput("network", "create", "--no-ipv6", "old");
         foreach (string network in new[] { "web", "old" })
         {
-            using NetworkHost.Running a = host.StartReady(["--network", network, "-p", "8080:80", "-p", "[::1]:9090:80", "-p", "5000:6000/udp"],
-                "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat UDP4-LISTEN:6000,fork SYSTEM:'echo udp' & " + NetworkHost.ReadyWhenBound(2));
+            using NetworkHost.Running a = host.StartReady(
+                ["--network", network, "-p", "8080:80", "-p", "[::1]:9090:80", "-p", "5000:6000/udp"],
+                "socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello from $SOCAT_PEERADDR' & socat "
+                    + "UDP4-LISTEN:6000,fork SYSTEM:'echo udp' & " + NetworkHost.ReadyWhenBound(2));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:8080"));
             Assert.StartsWith("hello from", NetworkHost.Ask(host.Host, "TCP6:[::1]:9090"));
             Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP4:127.0.0.1:9090"));
             Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
-            Assert.Equal("udp", host.Host.TryRun("sh", "-c", "for i in $(seq 20); do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output.Trim());
+            Assert.Equal("udp",
+                host.Host.TryRun("sh", "-c",
+                    "for i in $(seq 20); do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output
+                    .Trim());
             a.Stop();
             Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
         }
@@ -297,7 +335,8 @@ public class ContainerNetworkTests
     {
         Needs(manyLaunches: true);
         using var host = new NetworkHost();
-        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "first", "--ip", "10.89.0.9", "-p", "8080:80"], "echo ready; sleep 600");
+        using NetworkHost.Running a = host.StartReady(["--network", "web", "--name", "first", "--ip", "10.89.0.9", "-p", "8080:80"],
+            "echo ready; sleep 600");
         void Refused(string expected, params string[] flags)
         {
             (int code, string output) = host.Launch(["run", .. flags, "--", "true"]);
@@ -306,7 +345,8 @@ public class ContainerNetworkTests
         }
 
         Refused("It could not publish port 8080:81/tcp. Container first of network \"web\" has it.", "--network", "other", "-p", "8080:81");
-        Refused("It could not lease address 10.89.0.9 of bridge network \"web\". Container first has it.", "--network", "web", "--ip", "10.89.0.9");
+        Refused("It could not lease address 10.89.0.9 of bridge network \"web\". Container first has it.", "--network",
+            "web", "--ip", "10.89.0.9");
         Refused("Its subnet is 10.89.0.0/24.", "--network", "web", "--ip", "10.1.1.1");
         using NetworkHost.Running listener = host.Serve(host.Host, "TCP4-LISTEN:8081,fork,reuseaddr", "x");
         Refused("A program of the host listens there.", "--network", "web", "-p", "8081:81");
@@ -328,8 +368,9 @@ public class ContainerNetworkTests
         Needs(manyLaunches: true);
         using var host = new NetworkHost();
         using var gate = new TemporaryDirectory();
-        NetworkHost.Running[] all = [.. Enumerable.Range(0, 12).Select(_ => host.Start("run", "--network", "web", "-v", gate.Path + ":/run", "--", "sh", "-c",
-            "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'; until [ -e /run/open ]; do sleep 0.1; done"))];
+        NetworkHost.Running[] all = [.. Enumerable.Range(0, 12)
+            .Select(_ => host.Start("run", "--network", "web", "-v", gate.Path + ":/run", "--", "sh", "-c",
+                "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'; until [ -e /run/open ]; do sleep 0.1; done"))];
         foreach (NetworkHost.Running running in all)
             running.WaitForLine("10.89.0.");
         gate.Write("open", "");

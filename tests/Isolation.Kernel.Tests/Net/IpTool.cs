@@ -102,7 +102,11 @@ internal static class IpTool
             },
             "macvlan" => new MacvlanLink { Mode = Enum.Parse<MacvlanMode>(Text(data, "mode")!, ignoreCase: true) },
             "ipvlan" => new IpvlanLink { Mode = Enum.Parse<IpvlanMode>(Text(data, "mode")!, ignoreCase: true) },
-            "vlan" => new VlanLink { Id = (int?)Number(data, "id"), Protocol = Text(data, "protocol") == "802.1ad" ? (ushort)0x88a8 : (ushort)0x8100 },
+            "vlan" => new VlanLink
+            {
+                Id = (int?)Number(data, "id"),
+                Protocol = Text(data, "protocol") == "802.1ad" ? (ushort)0x88a8 : (ushort)0x8100
+            },
             "vrf" => new VrfLink { Table = (uint?)Number(data, "table") },
             "vxlan" => new VxlanLink
             {
@@ -125,7 +129,9 @@ internal static class IpTool
             Mtu = (int?)Number(json, "mtu"),
             TransmitQueueLength = (int?)Number(json, "txqlen"),
             TransmitQueues = (int?)Number(json, "num_tx_queues"),
-            Address = Text(json, "address") is { } address && json.GetProperty("link_type").GetString() != "none" ? PhysicalAddress.Parse(address) : null,
+            Address = Text(json, "address") is { } address && json.GetProperty("link_type").GetString() != "none"
+                ? PhysicalAddress.Parse(address)
+                : null,
             Master = Text(json, "master") is { } master ? indexOf(master) : null,
             Alias = Text(json, "ifalias"),
             Qdisc = Text(json, "qdisc"),
@@ -135,11 +141,18 @@ internal static class IpTool
         };
     }
 
-    internal static Address ReadAddress(int linkIndex, JsonElement json) => new(linkIndex, IPAddress.Parse(Text(json, "local")!), (int)Number(json, "prefixlen")!)
+    internal static Address ReadAddress(int linkIndex, JsonElement json) => new(linkIndex, IPAddress.Parse(Text(json, "local")!),
+        (int)Number(json, "prefixlen")!)
     {
         Broadcast = Text(json, "broadcast") is { } broadcast ? IPAddress.Parse(broadcast) : null,
         Label = Text(json, "label"),
-        Scope = Text(json, "scope") switch { "global" => RouteScope.Universe, "link" => RouteScope.Link, "host" => RouteScope.Host, _ => RouteScope.Site },
+        Scope = Text(json, "scope") switch
+        {
+            "global" => RouteScope.Universe,
+            "link" => RouteScope.Link,
+            "host" => RouteScope.Host,
+            _ => RouteScope.Site
+        },
         Metric = (uint?)Number(json, "metric"),
         Peer = Text(json, "address") is { } peer ? IPAddress.Parse(peer) : null,
     };
@@ -153,11 +166,19 @@ internal static class IpTool
         return new Route(network)
         {
             Type = Text(json, "type") is { } type ? Enum.Parse<RouteType>(type, ignoreCase: true) : RouteType.Unicast,
-            Gateway = Text(json, "gateway") is { } gateway ? IPAddress.Parse(gateway) : json.TryGetProperty("via", out JsonElement via) ? IPAddress.Parse(Text(via, "host")!) : null,
+            Gateway = Text(json, "gateway") is { } gateway ? IPAddress.Parse(gateway)
+                : json.TryGetProperty("via", out JsonElement via) ? IPAddress.Parse(Text(via, "host")!)
+                : null,
             LinkIndex = Text(json, "dev") is { } dev ? indexOf(dev) : null,
             PreferredSource = Text(json, "prefsrc") is { } source ? IPAddress.Parse(source) : null,
             Metric = (uint?)Number(json, "metric"),
-            Protocol = Text(json, "protocol") switch { "kernel" => RouteProtocol.Kernel, "boot" => RouteProtocol.Boot, "static" => RouteProtocol.Static, _ => RouteProtocol.Unspecified },
+            Protocol = Text(json, "protocol") switch
+            {
+                "kernel" => RouteProtocol.Kernel,
+                "boot" => RouteProtocol.Boot,
+                "static" => RouteProtocol.Static,
+                _ => RouteProtocol.Unspecified
+            },
             OnLink = json.GetProperty("flags").EnumerateArray().Any(f => f.GetString() == "onlink"),
             Metrics = metrics.ValueKind == JsonValueKind.Undefined ? null : new RouteMetrics
             {
@@ -167,15 +188,18 @@ internal static class IpTool
                 InitialCongestionWindow = (uint?)Number(metrics, "initcwnd"),
             },
             Multipath = json.TryGetProperty("nexthops", out JsonElement hops)
-                ? [.. hops.EnumerateArray().Select(h => new RouteHop(Text(h, "gateway") is { } g ? IPAddress.Parse(g) : null, indexOf(Text(h, "dev")!), (int)Number(h, "weight")!))] : [],
+                ? [.. hops.EnumerateArray().Select(h => new RouteHop(Text(h, "gateway") is { } g ? IPAddress.Parse(g) : null,
+                    indexOf(Text(h, "dev")!), (int)Number(h, "weight")!))] : [],
         };
     }
 
     internal static string Mac(PhysicalAddress address) => string.Join(':', address.GetAddressBytes().Select(b => b.ToString("x2")));
 
     internal static long? Number(JsonElement json, string name) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? (long)value.GetDouble() : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value)
+            && value.ValueKind == JsonValueKind.Number ? (long)value.GetDouble() : null;
 
     internal static string? Text(JsonElement json, string name) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value)
+            && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

@@ -10,23 +10,31 @@ namespace Isolation.Kernel.Tests.Net;
 /// <summary>Random links, made by this library and by ip(8), read by both.</summary>
 public class LinkAgreementTests
 {
-    private static readonly Lazy<string[]> s_kinds = new(() => [.. new[] { "veth", "bridge", "macvlan", "ifb", "vxlan", "dummy", "vlan", "ipvlan", "vrf" }.Where(k => k is "macvlan" or "ipvlan" or "vlan" or "vxlan" or "vrf" ? HasWithOptions(k) : TestNetwork.HasLinkKind(k))]);
+    private static readonly Lazy<string[]> s_kinds = new(() => [.. new[]
+    {
+        "veth", "bridge", "macvlan", "ifb", "vxlan", "dummy", "vlan", "ipvlan", "vrf"
+    }.Where(k => k is "macvlan" or "ipvlan" or "vlan" or "vxlan" or "vrf" ? HasWithOptions(k) : TestNetwork.HasLinkKind(k))]);
 
-    private static readonly Lazy<bool> s_filtersVlans = new(() => Succeeds(network => network.Route.Add(new BridgeLink { Name = "probe", VlanFiltering = true })));
+    private static readonly Lazy<bool> s_filtersVlans =
+        new(() => Succeeds(network => network.Route.Add(new BridgeLink { Name = "probe", VlanFiltering = true })));
 
     // What is only for requests, or made by the kernel.
-    private static readonly string[] s_notRead = ["Peer", "Flags", "State", "HardwareType", "Index", "Statistics", "Qdisc", "AlternativeNames", "ParentIndex", "NetworkNamespace"];
+    private static readonly string[] s_notRead = ["Peer", "Flags", "State", "HardwareType", "Index", "Statistics", "Qdisc",
+        "AlternativeNames", "ParentIndex", "NetworkNamespace"];
 
     private static Gen<T?> Maybe<T>(Gen<T> value) where T : struct => Gen.OneOf(value.Select(v => (T?)v), Gen.Constant((T?)null));
 
-    private static readonly Gen<PhysicalAddress?> s_mac = Gen.OneOf(Gen.Constant((PhysicalAddress?)null), Gen.Choose(0, 0xffffff).Select(n => (PhysicalAddress?)new PhysicalAddress([2, 0, 0, (byte)(n >> 16), (byte)(n >> 8), (byte)n])));
+    private static readonly Gen<PhysicalAddress?> s_mac = Gen.OneOf(Gen.Constant((PhysicalAddress?)null),
+        Gen.Choose(0, 0xffffff).Select(n => (PhysicalAddress?)new PhysicalAddress([2, 0, 0, (byte)(n >> 16), (byte)(n >> 8), (byte)n])));
 
     private static Gen<Link> LinkOf(string kind, int parent)
     {
         Gen<bool> flag = Gen.Elements(true, false);
         Gen<Link> options = kind switch
         {
-            "veth" => from mtu in Maybe(Gen.Choose(1280, 9000)) from mac in s_mac select (Link)new VethLink { Peer = new Link { Name = "peer0", Mtu = mtu, Address = mac } },
+            "veth" => from mtu in Maybe(Gen.Choose(1280, 9000))
+                      from mac in s_mac
+                      select (Link)new VethLink { Peer = new Link { Name = "peer0", Mtu = mtu, Address = mac } },
             // Whole seconds: the kernel keeps times in its own clock's ticks.
             "bridge" =>
                 from delay in Maybe(Gen.Choose(2, 30).Select(n => (uint)n * 100))
@@ -50,9 +58,13 @@ public class LinkAgreementTests
                     MulticastSnooping = snooping,
                     GroupForwardMask = mask,
                 },
-            "macvlan" => Maybe(Gen.Elements(MacvlanMode.Private, MacvlanMode.Vepa, MacvlanMode.Bridge)).Select(m => (Link)new MacvlanLink { Mode = m, ParentIndex = parent }),
-            "ipvlan" => Maybe(Gen.Elements(IpvlanMode.L2, IpvlanMode.L3, IpvlanMode.L3S)).Select(m => (Link)new IpvlanLink { Mode = m, ParentIndex = parent }),
-            "vlan" => from id in Gen.Choose(1, 4094) from outer in flag select (Link)new VlanLink { Id = id, Protocol = outer ? (ushort)0x88a8 : (ushort)0x8100, ParentIndex = parent },
+            "macvlan" => Maybe(Gen.Elements(MacvlanMode.Private, MacvlanMode.Vepa, MacvlanMode.Bridge))
+                .Select(m => (Link)new MacvlanLink { Mode = m, ParentIndex = parent }),
+            "ipvlan" => Maybe(Gen.Elements(IpvlanMode.L2, IpvlanMode.L3, IpvlanMode.L3S))
+                .Select(m => (Link)new IpvlanLink { Mode = m, ParentIndex = parent }),
+            "vlan" => from id in Gen.Choose(1, 4094)
+                      from outer in flag
+                      select (Link)new VlanLink { Id = id, Protocol = outer ? (ushort)0x88a8 : (ushort)0x8100, ParentIndex = parent },
             "vrf" => Gen.Choose(1, int.MaxValue).Select(t => (Link)new VrfLink { Table = (uint)t }),
             "vxlan" =>
                 from id in Gen.Choose(1, 0xffffff)
@@ -81,7 +93,14 @@ public class LinkAgreementTests
                from queue in Maybe(Gen.Choose(1, 5000))
                from mac in s_mac
                from queues in Maybe(Gen.Choose(1, 4))
-               select link with { Name = "link0", Mtu = kind is "vrf" ? null : mtu, TransmitQueueLength = queue, Address = kind is "ipvlan" ? null : mac, TransmitQueues = kind is "veth" or "ifb" or "dummy" ? queues : null };
+               select link with
+               {
+                   Name = "link0",
+                   Mtu = kind is "vrf" ? null : mtu,
+                   TransmitQueueLength = queue,
+                   Address = kind is "ipvlan" ? null : mac,
+                   TransmitQueues = kind is "veth" or "ifb" or "dummy" ? queues : null
+               };
     }
 
     [Fact]
@@ -92,8 +111,10 @@ public class LinkAgreementTests
         for (int i = 0; i < 3; i++)
             network.Route.Add(new VethLink { Name = $"in{i}", Group = 7, Peer = new Link { Name = $"out{i}" } });
         network.Route.Change(new LinkGroup(7) { Up = true, Mtu = 1400 });
-        Assert.Equal(["in0", "in1", "in2"], network.Json("ip", "-json", "link", "show", "group", "7", "up").EnumerateArray().Where(l => l.TryGetProperty("ifname", out _)).Select(l => l.GetProperty("ifname").GetString()).Order());
-        Assert.Equal([1400, 1400, 1400, 1500, 1500, 1500], network.Route.ReadLinks().Where(l => l is VethLink).OrderBy(l => l.Name).Select(l => l.Mtu));
+        Assert.Equal(["in0", "in1", "in2"], network.Json("ip", "-json", "link", "show", "group", "7", "up").EnumerateArray()
+            .Where(l => l.TryGetProperty("ifname", out _)).Select(l => l.GetProperty("ifname").GetString()).Order());
+        Assert.Equal([1400, 1400, 1400, 1500, 1500, 1500],
+            network.Route.ReadLinks().Where(l => l is VethLink).OrderBy(l => l.Name).Select(l => l.Mtu));
         network.Route.Add(new BridgeLink { Name = "br0" });
         int bridge = network.Route.GetLink("br0").Index;
         network.Route.Change(new LinkGroup(7) { Master = bridge });
@@ -131,7 +152,8 @@ public class LinkAgreementTests
         Link read = network.Route.GetLink("link0");
         Assert.Empty(Meaning.Differences(wanted, read, s_notRead));
         if (wanted is VethLink { Peer: { } peer })
-            Assert.Empty(Meaning.Differences(peer, network.Route.GetLink("peer0") is { } p ? new Link { Name = p.Name, Mtu = p.Mtu, Address = p.Address } : null!, s_notRead));
+            Assert.Empty(Meaning.Differences(peer,
+                network.Route.GetLink("peer0") is { } p ? new Link { Name = p.Name, Mtu = p.Mtu, Address = p.Address } : null!, s_notRead));
         // And every link is read by both alike.
         var names = network.Route.ReadLinks().ToDictionary(l => l.Name!, l => l.Index);
         JsonElement all = network.Json("ip", "-d", "-json", "link", "show");
@@ -139,7 +161,8 @@ public class LinkAgreementTests
         foreach (JsonElement json in all.EnumerateArray())
         {
             Link byTool = IpTool.ReadLink(json, n => names[n]);
-            Assert.Empty(Meaning.Differences(byTool, network.Route.GetLink(byTool.Index), "Peer", "Flags", "State", "HardwareType", "AlternativeNames", "Statistics"));
+            Assert.Empty(Meaning.Differences(byTool, network.Route.GetLink(byTool.Index), "Peer", "Flags", "State", "HardwareType",
+                "AlternativeNames", "Statistics"));
         }
     }
 

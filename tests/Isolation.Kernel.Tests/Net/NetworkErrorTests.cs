@@ -10,7 +10,8 @@ namespace Isolation.Kernel.Tests.Net;
 public class NetworkErrorTests
 {
     private static readonly Dictionary<string, string> s_table = File.ReadLines(Path.Combine(AppContext.BaseDirectory, "errors.md"))
-        .Where(l => l.StartsWith("| ", StringComparison.Ordinal)).Select(l => l.Split(" | ", 2)).DistinctBy(c => c[0]).ToDictionary(c => c[0].TrimStart('|', ' '), c => c[1].TrimEnd('|', ' ').Replace("`", ""));
+        .Where(l => l.StartsWith("| ", StringComparison.Ordinal)).Select(l => l.Split(" | ", 2)).DistinctBy(c => c[0])
+        .ToDictionary(c => c[0].TrimStart('|', ' '), c => c[1].TrimEnd('|', ' ').Replace("`", ""));
 
     [Theory]
     [InlineData("an address is there already")]
@@ -31,15 +32,26 @@ public class NetworkErrorTests
     [InlineData("a destination of an egress policy is none")]
     [InlineData("a filter is to match a directory that is no control group")]
     [InlineData("a port is taken on the loopback of IPv6")]
+    [InlineData("a name of a container or network means something else")]
+    [InlineData("a name of a container or network is a number")]
+    [InlineData("a host name would add lines to the hosts file")]
+    [InlineData("a rate is given without a network")]
+    [InlineData("a hardware address is given to an ipvlan")]
+    [InlineData("a port of sctp is published by a user-mode network")]
+    [InlineData("a port is published twice")]
+    [InlineData("an IPv6 network has packets that are too short")]
+    [InlineData("a set has integers that nft cannot read")]
     [InlineData("a tunnel is to be set up on a kernel without WireGuard")]
     public void The_text_is_as_documented(string situation)
     {
         Host.NeedsRoot();
-        Assert.SkipWhen(situation.EndsWith("without WireGuard", StringComparison.Ordinal) && TestNetwork.HasLinkKind("wireguard"), "needs a kernel without WireGuard");
+        Assert.SkipWhen(situation.EndsWith("without WireGuard", StringComparison.Ordinal) && TestNetwork.HasLinkKind("wireguard"),
+            "needs a kernel without WireGuard");
         using var network = new TestNetwork();
         Exception e = Assert.IsAssignableFrom<Exception>(Record.Exception(() => Provoke(situation, network)));
         // Older kernels say less, and name links otherwise.
-        string text = Regex.Replace(Regex.Replace(e.Message, " \\(Parameter '[^']+'\\)", ""), "with index [0-9]+|to link [0-9]+|of link [0-9]+|dev [0-9]+", m => m.Value[..m.Value.LastIndexOf(' ')] + " N");
+        string text = Regex.Replace(Regex.Replace(e.Message.Replace("\n  ", "<br>"), " \\(Parameter '[^']+'\\)", ""),
+            "with index [0-9]+|to link [0-9]+|of link [0-9]+|dev [0-9]+", m => m.Value[..m.Value.LastIndexOf(' ')] + " N");
         Assert.True(s_table.TryGetValue(situation, out string? documented), $"docs/errors.md has no line: | {situation} | `{text}` |");
         if (e is NetlinkException { AttributePath: null })
             documented = Regex.Replace(documented!, "The kernel points at [A-Z_.]*\\. ?", "").TrimEnd();
@@ -59,6 +71,7 @@ public class NetworkErrorTests
         var table = new NftTable(NftFamily.Inet, "t");
         var chain = new NftChain(table, "c");
         var set = new NftSet(table, "s", NftType.Service);
+        var plain = new Containers.ContainerBuilder(Containers.Rootfs.Host);
         switch (situation)
         {
             case "an address is there already":
@@ -102,7 +115,8 @@ public class NetworkErrorTests
                 nft.Execute(new NftBatch().Add(table).Add(new NftRule(chain).Match(NftField.TcpDestinationPort, 80).Accept()));
                 break;
             case "a set that a rule uses is deleted":
-                nft.Execute(new NftBatch().Add(table).Add(chain).Add(set).Add(new NftRule(chain).MatchSet(set, NftField.TcpDestinationPort).Accept()));
+                nft.Execute(new NftBatch().Add(table).Add(chain).Add(set)
+                    .Add(new NftRule(chain).MatchSet(set, NftField.TcpDestinationPort).Accept()));
                 nft.Execute(new NftBatch().Delete(set));
                 break;
             case "a port is no port":
@@ -121,6 +135,34 @@ public class NetworkErrorTests
                     taken.Start();
                     Containers.LoopbackRelay.Listen([Containers.PublishedPort.Parse("8080:80")]);
                 });
+                break;
+            case "a name of a container or network means something else":
+                plain.WithName("hosts").Build();
+                break;
+            case "a name of a container or network is a number":
+                plain.WithNetwork("42").Build();
+                break;
+            case "a host name would add lines to the hosts file":
+                plain.WithHostName("a#b").Build();
+                break;
+            case "a rate is given without a network":
+                plain.WithRateLimit(new RateLimit { Egress = BitRate.FromMegabits(1) }).Build();
+                break;
+            case "a hardware address is given to an ipvlan":
+                plain.WithNetwork(new Containers.ParentLinkNetwork("v0", "10.0.0.5/24") { Ipvlan = true })
+                    .WithHardwareAddress(new([2, 0, 0, 0, 0, 1])).Build();
+                break;
+            case "a port of sctp is published by a user-mode network":
+                plain.WithNetwork(Containers.ContainerNetwork.UserMode).AddPublishedPort("80:80/sctp").Build();
+                break;
+            case "a port is published twice":
+                plain.WithNetwork("web").AddPublishedPort("8080:80").AddPublishedPort("127.0.0.1:8080:81").Build();
+                break;
+            case "an IPv6 network has packets that are too short":
+                plain.WithNetwork(new Containers.BridgeNetwork("web") { Mtu = 1000 }).Build();
+                break;
+            case "a set has integers that nft cannot read":
+                nft.Execute(new NftBatch().Add(table).Add(new NftSet(table, "s", NftType.Processor, NftType.Service)));
                 break;
             case "a tunnel is to be set up on a kernel without WireGuard":
                 WireguardSocket.Open(network.Namespace);

@@ -5,14 +5,13 @@ using Isolation.Net;
 
 namespace Isolation.Kernel.Tests.Net;
 
-/// <summary>A host of a test's own, in a network namespace, with a world beside it: a second namespace that the host reaches by a link of its own.</summary>
+/// <summary>A host of a test's own, in a network namespace, with a world beside it:
+/// a second namespace that the host reaches by a link of its own.</summary>
 /// <remarks>The launcher is run in it as a person would run it, with networks of its own.</remarks>
 internal sealed class NetworkHost : IDisposable
 {
     internal const string HostAddress = "192.0.2.1", WorldAddress = "192.0.2.2", HostV6 = "2001:db8::1", WorldV6 = "2001:db8::2";
 
-    // The runtime that runs the tests need not be in the path.
-    private static readonly string s_dotnet = Path.GetFileName(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
     private static readonly string s_launcher = Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll");
 
     private readonly TemporaryDirectory _directory = new();
@@ -20,7 +19,8 @@ internal sealed class NetworkHost : IDisposable
 
     internal NetworkHost()
     {
-        VethPair.Create(new VethLink { Name = "up0", Peer = new Link { Name = "world0", NetworkNamespace = World.Namespace } }, Host.Namespace);
+        VethPair.Create(new VethLink { Name = "up0", Peer = new Link { Name = "world0", NetworkNamespace = World.Namespace } },
+            Host.Namespace);
         Configure(Host, "up0", HostAddress, HostV6);
         Configure(World, "world0", WorldAddress, WorldV6);
     }
@@ -46,14 +46,27 @@ internal sealed class NetworkHost : IDisposable
     }
 
     /// <summary>Starts the launcher.</summary>
-    internal Running Start(params string[] arguments) => StartIn(Host, s_dotnet, [s_launcher, .. arguments]);
+    internal Running Start(params string[] arguments) => StartIn(Host, Testing.Host.Dotnet, [s_launcher, .. arguments]);
 
     /// <summary>Starts the launcher where the host's names are those of a text: its /etc/hosts.</summary>
-    internal Running StartWithHosts(string hosts, params string[] arguments)
+    internal Running StartWithHosts(string hosts, params string[] arguments) => StartWithFile("/etc/hosts", hosts, arguments);
+
+    /// <summary>Starts the launcher where a file of the host has another text.</summary>
+    internal Running StartWithFile(string path, string text, params string[] arguments)
     {
-        string file = _directory.Write("hosts", hosts);
-        return StartIn(Host, "unshare", ["--mount", "sh", "-c", $"mount --bind {file} /etc/hosts && exec \"$@\"", "sh", s_dotnet, s_launcher, .. arguments]);
+        string file = _directory.Write(Path.GetFileName(path), text);
+        return StartIn(Host, "unshare",
+            ["--mount", "sh", "-c", $"mount --bind {file} {path} && exec \"$@\"", "sh", Testing.Host.Dotnet, s_launcher, .. arguments]);
     }
+
+    /// <summary>Starts the launcher by another program, which runs it.</summary>
+    internal Running StartUnder(string[] program, params string[] arguments) =>
+        StartIn(Host, program[0], [.. program[1..], Testing.Host.Dotnet, s_launcher, .. arguments]);
+
+    /// <summary>Starts the launcher where the host's /etc has nothing in it.</summary>
+    internal Running StartWithEmptyEtc(params string[] arguments) =>
+        StartIn(Host, "unshare",
+            ["--mount", "sh", "-c", "mount -t tmpfs none /etc && exec \"$@\"", "sh", Testing.Host.Dotnet, s_launcher, .. arguments]);
 
     /// <summary>Starts a container and waits until it says that it is ready.</summary>
     internal Running StartReady(string[] flags, string script)
@@ -65,7 +78,8 @@ internal sealed class NetworkHost : IDisposable
 
     internal Running StartIn(TestNetwork network, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo("nsenter", ["--net=" + network.Path, Testing.Host.FindTool(program) ?? program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo("nsenter", ["--net=" + network.Path, Testing.Host.FindTool(program) ?? program, .. arguments])
+        { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["ISOLATION_NETWORKS"] = StateDirectory;
         Process process = Process.Start(start)!;
         lock (_processes)
@@ -81,19 +95,25 @@ internal sealed class NetworkHost : IDisposable
         return server;
     }
 
-    /// <summary>The end of a script that has started servers: it says that it is ready when they have their sockets, or when it has waited long enough for one that cannot be.</summary>
+    /// <summary>The end of a script that has started servers: it says that it is ready when they have their sockets, or when it has waited
+    /// long enough for one that cannot be.</summary>
     internal static string ReadyWhenBound(int sockets) =>
-        $"for i in $(seq 60); do [ $(cat /proc/net/tcp /proc/net/udp /proc/net/sctp/eps 2>/dev/null | grep -vc 'local_address\\|ENDPT') -ge {sockets} ] && break; sleep 0.05; done; echo ready; wait";
+        "for i in $(seq 60); do [ $(cat /proc/net/tcp /proc/net/udp /proc/net/sctp/eps 2>/dev/null | grep -vc 'local_address\\|ENDPT') "
+            + $"-ge {sockets} ] && break; sleep 0.05; done; echo ready; wait";
 
     /// <summary>What a server says; empty where there is none to be reached.</summary>
-    internal static string Ask(TestNetwork network, string address) => network.TryRun("socat", "-t10", "-T10", "-", address + ",connect-timeout=3").Output.Trim();
+    internal static string Ask(TestNetwork network, string address) =>
+        network.TryRun("socat", "-t10", "-T10", "-", address + ",connect-timeout=3").Output.Trim();
 
     /// <summary>What is left of networks in the host's namespace and on disk.</summary>
     internal string Leftovers()
     {
         using NftSocket nft = NftSocket.Open(Host.Namespace);
-        IEnumerable<string> links = Host.Route.ReadLinks().Select(l => l.Name!).Where(n => n is not ("lo" or "up0" or "sit0" or "ip6tnl0" or "tunl0"));
-        IEnumerable<string> files = Directory.Exists(_directory.Path + "/run") ? Directory.EnumerateFiles(_directory.Path + "/run", "*", SearchOption.AllDirectories).Where(f => !f.EndsWith("/lock")) : [];
+        IEnumerable<string> links = Host.Route.ReadLinks().Select(l => l.Name!)
+            .Where(n => n is not ("lo" or "up0" or "sit0" or "ip6tnl0" or "tunl0"));
+        IEnumerable<string> files = Directory.Exists(_directory.Path + "/run")
+            ? Directory.EnumerateFiles(_directory.Path + "/run", "*", SearchOption.AllDirectories).Where(f => !f.EndsWith("/lock"))
+            : [];
         return string.Join(", ", links.Concat(nft.ReadTables().Select(t => "table " + t.Table)).Concat(files));
     }
 
@@ -148,7 +168,7 @@ internal sealed class NetworkHost : IDisposable
 
         internal void WaitForLine(string text)
         {
-            DateTime end = DateTime.UtcNow.AddSeconds(TestNetwork.IsEmulated ? 200 : 40);
+            DateTime end = DateTime.UtcNow.AddSeconds(Testing.Host.IsEmulated ? 200 : 40);
             lock (_lines)
             {
                 while (!_lines.Any(l => l.Contains(text, StringComparison.Ordinal)))
@@ -162,7 +182,7 @@ internal sealed class NetworkHost : IDisposable
 
         internal (int Code, string Output) WaitForEnd()
         {
-            Assert.True(Process.WaitForExit(TestNetwork.IsEmulated ? 300_000 : 60_000), $"it does not end: {Output}");
+            Assert.True(Process.WaitForExit(Testing.Host.IsEmulated ? 300_000 : 60_000), $"it does not end: {Output}");
             Process.WaitForExit();
             return (Process.ExitCode, Output);
         }

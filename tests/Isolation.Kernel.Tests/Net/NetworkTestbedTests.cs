@@ -26,10 +26,12 @@ public class NetworkTestbedTests
             Assert.InRange(seconds, 0.7, 30); // ten megabits at ten a second
             bed.SetConditions(router, server, new LinkConditions { Rate = BitRate.FromMegabits(100) });
             // A host with much else to do may need more time than the link: once is enough.
-            Assert.InRange(Enumerable.Range(0, 5).Select(_ => Transfer(client, server, 1_250_000).Seconds).FirstOrDefault(s => s <= 0.7), 0.05, 0.7);
+            Assert.InRange(Enumerable.Range(0, 5).Select(_ => Transfer(client, server, 1_250_000).Seconds).FirstOrDefault(s => s <= 0.7),
+                0.05, 0.7);
             Assert.Throws<ArgumentException>(() => bed.SetConditions(client, server, new LinkConditions()));
             Assert.Throws<ArgumentException>(() => bed.AddHost("client"));
-            using Process process = client.Run(() => Process.Start(new ProcessStartInfo("ip", "-br addr") { RedirectStandardOutput = true })!);
+            using Process process = client.Run(
+                () => Process.Start(new ProcessStartInfo("ip", "-br addr") { RedirectStandardOutput = true })!);
             Assert.Contains("10.201.0.1/24", process.StandardOutput.ReadToEnd());
             process.WaitForExit();
         }
@@ -50,7 +52,8 @@ public class NetworkTestbedTests
         if (!TestNetwork.HasQdisc(l => new NetemQdisc(l)))
         {
             KernelFeatureException e = Assert.Throws<KernelFeatureException>(() => bed.Connect(a, b, slow));
-            Assert.Equal("This host cannot provide a link with delay, loss, duplication or corruption: the kernel lacks netem. Load the module sch_netem, or use a kernel with CONFIG_NET_SCH_NETEM.", e.Message);
+            Assert.Equal("This host cannot provide a link with delay, loss, duplication or corruption: the kernel lacks netem. "
+                + "Load the module sch_netem, or use a kernel with CONFIG_NET_SCH_NETEM.", e.Message);
             return;
         }
 

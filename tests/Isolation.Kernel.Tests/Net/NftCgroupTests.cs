@@ -14,7 +14,8 @@ public class NftCgroupTests
     {
         Host.NeedsRoot();
         Assert.SkipUnless(CgroupHierarchies.Read().V2 is not null, "needs a mount of control groups of version 2");
-        string root = CgroupHierarchies.Read().V2!.MountPoint, outer = Path.Combine(root, $"isolation-nft-{Environment.ProcessId}"), inner = outer + "/inner", beside = outer + "/beside";
+        string root = CgroupHierarchies.Read().V2!.MountPoint, outer = Path.Combine(root, $"isolation-nft-{Environment.ProcessId}"),
+            inner = outer + "/inner", beside = outer + "/beside";
         string other = outer + "-other";
         foreach (string group in new[] { outer, inner, beside, other })
             Directory.CreateDirectory(group);
@@ -30,7 +31,8 @@ public class NftCgroupTests
                 .Add(new NftRule(chain).MatchCgroup(outer, NftOperator.NotEqual).Counter()));
             // The last one is in the root, which is in no group of that level: neither equal nor not.
             Assert.Equal([true, false, true, true], new[] { beside, inner, other, root }.Select(g => Arrives(network, g)));
-            ulong[] packets = [.. nft.ReadTable(NftFamily.Inet, "t")!.Chains[0].Rules.Select(r => r.Expressions.OfType<CounterExpression>().Single().Packets)];
+            ulong[] packets = [.. nft.ReadTable(NftFamily.Inet, "t")!.Chains[0].Rules
+                .Select(r => r.Expressions.OfType<CounterExpression>().Single().Packets)];
             Assert.Equal([2ul, 1ul, 1ul], packets);
             if (Host.FindTool("nft") is not null)
                 AssertAgrees(network, nft, table, inner);
@@ -70,7 +72,8 @@ public class NftCgroupTests
         network.Run("nft", "add", "rule", "inet", "t", "theirs", $"socket cgroupv2 level 2 \"{group["/sys/fs/cgroup/".Length..]}\" drop");
         NftRule theirs = nft.ReadTable(table.Family, table.Table)!.Chains.Single(c => c.Chain.Name == "theirs").Rules.Single();
         Assert.Equal(new NftRule(table.Family, table.Table, "theirs").MatchCgroup(group).Drop().Expressions, theirs.Expressions);
-        Assert.Equal(theirs.Expressions, new NftRule(table.Family, table.Table, "theirs").Match(NftField.SocketCgroup(2), group["/sys/fs/cgroup/".Length..]).Drop().Expressions);
+        Assert.Equal(theirs.Expressions, new NftRule(table.Family, table.Table, "theirs")
+            .Match(NftField.SocketCgroup(2), group["/sys/fs/cgroup/".Length..]).Drop().Expressions);
         // It is printed as nft prints it, and nft reads it.
         string text = nft.ReadRuleset().ToString();
         Assert.Contains($"socket cgroupv2 level 2 \"{group["/sys/fs/cgroup/".Length..]}\" drop", text);
@@ -79,6 +82,8 @@ public class NftCgroupTests
         using var other = new TestNetwork();
         other.Run("nft", "-f", file.Write("rules", text));
         foreach (string none in new[] { "no/such", "/usr" })
-            Assert.Contains("there is no such control group of version 2", Assert.Throws<FormatException>(() => new NftRule(table.Family, table.Table, "c").Match(NftField.SocketCgroup(2), none)).Message);
+            Assert.Contains("there is no such control group of version 2",
+                Assert.Throws<FormatException>(() => new NftRule(table.Family, table.Table, "c")
+                    .Match(NftField.SocketCgroup(2), none)).Message);
     }
 }

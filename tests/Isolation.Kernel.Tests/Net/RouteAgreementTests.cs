@@ -40,22 +40,24 @@ public class RouteAgreementTests
     {
         Host.NeedsRoot();
         Host.NeedsTool("ip");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)), Prop.ForAll(Arb.From(from address in AddressOf(100) from byIp in s_flag select (address, byIp)), pair =>
-        {
-            using TestNetwork network = Connected();
-            Address wanted = pair.address;
-            if (pair.byIp)
-                network.Run("ip", [.. Words(wanted)]);
-            else
-                network.Route.Add(wanted);
-            Address read = network.Route.ReadAddresses(100).Single(a => a.Local.Equals(wanted.Local));
-            Assert.Empty(Meaning.Differences(wanted with { Flags = AddressFlags.None }, read, "Flags"));
-            Assert.True(read.Flags.HasFlag(AddressFlags.Permanent));
-            JsonElement json = network.Json("ip", "-d", "-json", "address", "show", "dev", "link0")[0].GetProperty("addr_info").EnumerateArray().Single(a => IpTool.Text(a, "local") == wanted.Local.ToString());
-            Assert.Empty(Meaning.Differences(IpTool.ReadAddress(100, json), read, "Flags"));
-            network.Route.Delete(wanted);
-            Assert.DoesNotContain(network.Route.ReadAddresses(100), a => a.Local.Equals(wanted.Local));
-        }));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)),
+            Prop.ForAll(Arb.From(from address in AddressOf(100) from byIp in s_flag select (address, byIp)), pair =>
+            {
+                using TestNetwork network = Connected();
+                Address wanted = pair.address;
+                if (pair.byIp)
+                    network.Run("ip", [.. Words(wanted)]);
+                else
+                    network.Route.Add(wanted);
+                Address read = network.Route.ReadAddresses(100).Single(a => a.Local.Equals(wanted.Local));
+                Assert.Empty(Meaning.Differences(wanted with { Flags = AddressFlags.None }, read, "Flags"));
+                Assert.True(read.Flags.HasFlag(AddressFlags.Permanent));
+                JsonElement json = network.Json("ip", "-d", "-json", "address", "show", "dev", "link0")[0].GetProperty("addr_info")
+                    .EnumerateArray().Single(a => IpTool.Text(a, "local") == wanted.Local.ToString());
+                Assert.Empty(Meaning.Differences(IpTool.ReadAddress(100, json), read, "Flags"));
+                network.Route.Delete(wanted);
+                Assert.DoesNotContain(network.Route.ReadAddresses(100), a => a.Local.Equals(wanted.Local));
+            }));
     }
 
     private static Gen<Route> RouteGen =>
@@ -90,25 +92,28 @@ public class RouteAgreementTests
     {
         Host.NeedsRoot();
         Host.NeedsTool("ip");
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(80)), Prop.ForAll(Arb.From(from route in RouteGen from byIp in s_flag select (route, byIp)), pair =>
-        {
-            using TestNetwork network = Connected();
-            network.Route.Add(Address.Parse(100, "10.0.0.1/24"));
-            network.Route.Add(Address.Parse(100, "fd00::1/64") with { Flags = AddressFlags.NoDad });
-            Route wanted = pair.route;
-            bool v6 = wanted.Destination.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6;
-            if (pair.byIp)
-                network.Run("ip", [v6 ? "-6" : "-4", "route", "add", .. Words(wanted)]);
-            else
-                network.Route.Add(wanted);
-            Route read = network.Route.ReadRoutes(wanted.Table).Single(r => r.Destination.Equals(wanted.Destination) && r.Protocol == RouteProtocol.Static);
-            Assert.Empty(Meaning.Differences(wanted, read, "Scope"));
-            JsonElement json = network.Json("ip", [v6 ? "-6" : "-4", "-d", "-json", "route", "show", "table", (wanted.Table ?? Route.MainTable).ToString(CultureInfo.InvariantCulture), "proto", "static"])[0];
-            var names = network.Route.ReadLinks().ToDictionary(l => l.Name!, l => l.Index);
-            Assert.Empty(Meaning.Differences(IpTool.ReadRoute(json, v6, n => names[n]), read, "Scope", "Table", "Protocol"));
-            network.Route.Delete(wanted);
-            Assert.DoesNotContain(network.Route.ReadRoutes(wanted.Table), r => r.Protocol == RouteProtocol.Static);
-        }));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(80)),
+            Prop.ForAll(Arb.From(from route in RouteGen from byIp in s_flag select (route, byIp)), pair =>
+            {
+                using TestNetwork network = Connected();
+                network.Route.Add(Address.Parse(100, "10.0.0.1/24"));
+                network.Route.Add(Address.Parse(100, "fd00::1/64") with { Flags = AddressFlags.NoDad });
+                Route wanted = pair.route;
+                bool v6 = wanted.Destination.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6;
+                if (pair.byIp)
+                    network.Run("ip", [v6 ? "-6" : "-4", "route", "add", .. Words(wanted)]);
+                else
+                    network.Route.Add(wanted);
+                Route read = network.Route.ReadRoutes(wanted.Table)
+                    .Single(r => r.Destination.Equals(wanted.Destination) && r.Protocol == RouteProtocol.Static);
+                Assert.Empty(Meaning.Differences(wanted, read, "Scope"));
+                JsonElement json = network.Json("ip", [v6 ? "-6" : "-4", "-d", "-json", "route", "show", "table",
+                    (wanted.Table ?? Route.MainTable).ToString(CultureInfo.InvariantCulture), "proto", "static"])[0];
+                var names = network.Route.ReadLinks().ToDictionary(l => l.Name!, l => l.Index);
+                Assert.Empty(Meaning.Differences(IpTool.ReadRoute(json, v6, n => names[n]), read, "Scope", "Table", "Protocol"));
+                network.Route.Delete(wanted);
+                Assert.DoesNotContain(network.Route.ReadRoutes(wanted.Table), r => r.Protocol == RouteProtocol.Static);
+            }));
     }
 
     [Fact]
@@ -140,29 +145,31 @@ public class RouteAgreementTests
                 Destination = destination ? Network(v6 ? "fd12::" : "10.12.0.0", 16) : null,
                 InputInterface = input ? "link0" : null,
             };
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)), Prop.ForAll(Arb.From(from rule in rules from byIp in s_flag select (rule, byIp)), pair =>
-        {
-            using TestNetwork network = Connected();
-            Rule wanted = pair.rule;
-            string family = wanted.IPv6 ? "-6" : "-4";
-            if (pair.byIp)
-                network.Run("ip", [family, "rule", "add", .. Words(wanted)]);
-            else
-                network.Route.Add(wanted);
-            Rule read = network.Route.ReadRules().Single(r => r.Priority == wanted.Priority && r.IPv6 == wanted.IPv6);
-            Assert.Empty(Meaning.Differences(wanted, read, "Mark"));
-            Assert.Equal(wanted.Mark, read.Mark);
-            // ip prints what it would be told.
-            JsonElement json = network.Json("ip", family, "-d", "-json", "rule", "show", "priority", wanted.Priority!.Value.ToString(CultureInfo.InvariantCulture))[0];
-            Assert.Equal(wanted.Source is null ? "all" : wanted.Source.Value.BaseAddress.ToString(), IpTool.Text(json, "src"));
-            Assert.Equal(wanted.Destination?.BaseAddress.ToString(), IpTool.Text(json, "dst"));
-            Assert.Equal(wanted.InputInterface, IpTool.Text(json, "iif"));
-            Assert.Equal(wanted.Table?.ToString(CultureInfo.InvariantCulture), IpTool.Text(json, "table"));
-            Assert.Equal(wanted.Mark is { } m ? $"0x{m:x}" : null, IpTool.Text(json, "fwmark"));
-            Assert.Equal(wanted.Inverted, json.TryGetProperty("not", out _));
-            network.Route.Delete(wanted);
-            Assert.DoesNotContain(network.Route.ReadRules(), r => r.Priority == wanted.Priority && r.IPv6 == wanted.IPv6);
-        }));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(TestNetwork.Rounds(60)),
+            Prop.ForAll(Arb.From(from rule in rules from byIp in s_flag select (rule, byIp)), pair =>
+            {
+                using TestNetwork network = Connected();
+                Rule wanted = pair.rule;
+                string family = wanted.IPv6 ? "-6" : "-4";
+                if (pair.byIp)
+                    network.Run("ip", [family, "rule", "add", .. Words(wanted)]);
+                else
+                    network.Route.Add(wanted);
+                Rule read = network.Route.ReadRules().Single(r => r.Priority == wanted.Priority && r.IPv6 == wanted.IPv6);
+                Assert.Empty(Meaning.Differences(wanted, read, "Mark"));
+                Assert.Equal(wanted.Mark, read.Mark);
+                // ip prints what it would be told.
+                JsonElement json = network.Json("ip", family, "-d", "-json", "rule", "show", "priority",
+                    wanted.Priority!.Value.ToString(CultureInfo.InvariantCulture))[0];
+                Assert.Equal(wanted.Source is null ? "all" : wanted.Source.Value.BaseAddress.ToString(), IpTool.Text(json, "src"));
+                Assert.Equal(wanted.Destination?.BaseAddress.ToString(), IpTool.Text(json, "dst"));
+                Assert.Equal(wanted.InputInterface, IpTool.Text(json, "iif"));
+                Assert.Equal(wanted.Table?.ToString(CultureInfo.InvariantCulture), IpTool.Text(json, "table"));
+                Assert.Equal(wanted.Mark is { } m ? $"0x{m:x}" : null, IpTool.Text(json, "fwmark"));
+                Assert.Equal(wanted.Inverted, json.TryGetProperty("not", out _));
+                network.Route.Delete(wanted);
+                Assert.DoesNotContain(network.Route.ReadRules(), r => r.Priority == wanted.Priority && r.IPv6 == wanted.IPv6);
+            }));
     }
 
     [Fact]
@@ -193,13 +200,20 @@ public class RouteAgreementTests
 
         network.Route.Add(new BridgeLink { Name = "br0" });
         network.Route.Change(new Link { Name = "link0", Master = network.Route.GetLink("br0").Index });
-        network.Route.Change(new Link { Name = "link0", BridgePort = new BridgePort { Isolated = true, Hairpin = true, Cost = 42, Learning = false } });
+        network.Route.Change(new Link
+        {
+            Name = "link0",
+            BridgePort = new BridgePort { Isolated = true, Hairpin = true, Cost = 42, Learning = false }
+        });
         BridgePort port = network.Route.GetLink("link0").BridgePort!;
-        Assert.Empty(Meaning.Differences(new BridgePort { Isolated = true, Hairpin = true, Cost = 42, Learning = false, UnicastFlood = true }, port));
+        Assert.Empty(Meaning.Differences(
+            new BridgePort { Isolated = true, Hairpin = true, Cost = 42, Learning = false, UnicastFlood = true }, port));
         JsonElement byBridge = network.Json("bridge", "-d", "-json", "link", "show", "dev", "link0")[0];
-        Assert.Equal((true, true, false, 42L), (byBridge.GetProperty("isolated").GetBoolean(), byBridge.GetProperty("hairpin").GetBoolean(), byBridge.GetProperty("learning").GetBoolean(), IpTool.Number(byBridge, "cost")));
+        Assert.Equal((true, true, false, 42L), (byBridge.GetProperty("isolated").GetBoolean(), byBridge.GetProperty("hairpin").GetBoolean(),
+            byBridge.GetProperty("learning").GetBoolean(), IpTool.Number(byBridge, "cost")));
         network.Run("bridge", "link", "set", "dev", "link0", "flood", "off", "guard", "on");
-        Assert.Empty(Meaning.Differences(new BridgePort { UnicastFlood = false, Guard = true, Cost = 42 }, network.Route.GetLink("link0").BridgePort!));
+        Assert.Empty(Meaning.Differences(new BridgePort { UnicastFlood = false, Guard = true, Cost = 42 },
+            network.Route.GetLink("link0").BridgePort!));
     }
 
     private static TestNetwork Connected()
@@ -233,7 +247,9 @@ public class RouteAgreementTests
     private static IEnumerable<string> Words(Route route)
     {
         List<string> words = [];
-        void Via(IPAddress gateway) => words.AddRange(gateway.AddressFamily == route.Destination.BaseAddress.AddressFamily ? ["via", gateway.ToString()] : ["via", "inet6", gateway.ToString()]);
+        void Via(IPAddress gateway) => words.AddRange(gateway.AddressFamily == route.Destination.BaseAddress.AddressFamily
+            ? ["via", gateway.ToString()]
+            : ["via", "inet6", gateway.ToString()]);
         if (route.Type != RouteType.Unicast)
             words.Add(route.Type.ToString().ToLowerInvariant());
         words.Add(route.Destination.PrefixLength == 0 ? "default" : route.Destination.ToString());
@@ -273,7 +289,9 @@ public class RouteAgreementTests
             words.AddRange(["fwmark", rule.MarkMask is { } mask ? $"{mark}/{mask}" : $"{mark}"]);
         if (rule.InputInterface is not null)
             words.AddRange(["iif", rule.InputInterface]);
-        words.AddRange(rule.Action == RuleAction.Table ? ["lookup", rule.Table!.Value.ToString(CultureInfo.InvariantCulture)] : [rule.Action.ToString().ToLowerInvariant()]);
+        words.AddRange(rule.Action == RuleAction.Table
+            ? ["lookup", rule.Table!.Value.ToString(CultureInfo.InvariantCulture)]
+            : [rule.Action.ToString().ToLowerInvariant()]);
         return words;
     }
 }

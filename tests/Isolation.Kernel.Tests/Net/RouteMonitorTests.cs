@@ -87,7 +87,8 @@ public class RouteMonitorTests
             batch.Add(new VethLink { Name = $"v{i % 150}", Peer = new Link { Name = $"w{i}" } });
         var failures = batch.Send();
         Assert.Equal(Enumerable.Range(150, 50), failures.Select(f => f.Index));
-        Assert.All(failures, f => Assert.Contains($"Cannot add link \"v{f.Index % 150}\": RTM_NEWLINK failed with EEXIST", f.Error.Message));
+        Assert.All(failures,
+            f => Assert.Contains($"Cannot add link \"v{f.Index % 150}\": RTM_NEWLINK failed with EEXIST", f.Error.Message));
         Assert.Equal(301, network.Route.ReadLinks(statistics: false).Length);
     }
 
@@ -101,7 +102,8 @@ public class RouteMonitorTests
         Assert.Equal(70, network.Route.GetLink("a-name-that-is-longer-than-fifteen").Index);
         Assert.Equal(["a-name-that-is-longer-than-fifteen"], network.Route.GetLink(70).AlternativeNames);
         network.Route.Change(new Link { Index = 70, Name = "renamed", Mtu = 1300, Alias = "a comment" });
-        Assert.Equal(("renamed", 1300, "a comment"), (network.Route.GetLink(70).Name, network.Route.GetLink(70).Mtu, network.Route.GetLink(70).Alias));
+        Assert.Equal(("renamed", 1300, "a comment"),
+            (network.Route.GetLink(70).Name, network.Route.GetLink(70).Mtu, network.Route.GetLink(70).Alias));
         var sysctls = new NetworkSysctls(network.Namespace);
         sysctls.WriteOfLink("renamed", "ipv4", "forwarding", "1");
         Assert.Equal("1", sysctls.ReadOfLink("renamed", "ipv4", "forwarding"));
@@ -114,7 +116,8 @@ public class RouteMonitorTests
             network.Route.SetUp("tun0");
             NetworkNamespace.Run(network.Namespace, () =>
             {
-                using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
+                using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork,
+                    System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
                 socket.SendTo("hello"u8, new System.Net.IPEndPoint(System.Net.IPAddress.Parse("10.8.0.2"), 9));
             });
             using var packets = new FileStream(tun.File, FileAccess.ReadWrite, bufferSize: 0);
@@ -133,7 +136,8 @@ public class RouteMonitorTests
         network.Route.Change(new Link { Name = "v1", NetworkNamespace = other.Namespace });
         Assert.Null(network.Route.FindLink("v1"));
         Assert.NotNull(other.Route.FindLink("v1"));
-        Assert.Equal(Isolation.Linux.Errno.ENETUNREACH, Assert.Throws<NetlinkException>(() => other.Route.GetRoute(System.Net.IPAddress.Parse("192.0.2.1"))).Errno);
+        Assert.Equal(Isolation.Linux.Errno.ENETUNREACH,
+            Assert.Throws<NetlinkException>(() => other.Route.GetRoute(System.Net.IPAddress.Parse("192.0.2.1"))).Errno);
         Assert.Equal(1, other.Route.GetRoute(System.Net.IPAddress.Loopback).LinkIndex);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 using Isolation.Net;
 
 namespace Isolation.Kernel.Tests.Net;
@@ -12,7 +13,8 @@ internal sealed class TestNetwork : IDisposable
     {
         Namespace = NetworkNamespace.Create();
         Route = RouteSocket.Open(Namespace);
-        Path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{Namespace.Descriptor}");
+        using (Borrow file = new(Namespace))
+            Path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{file.Number}");
         NetworkNamespace.Run(Namespace, Loopback.SetUp);
     }
 
@@ -43,14 +45,18 @@ internal sealed class TestNetwork : IDisposable
     internal JsonElement Json(string program, params string[] arguments)
     {
         string output = Run(program, arguments);
-        return JsonDocument.Parse(output.Length == 0 ? "[]" : output).RootElement;
+        try
+        {
+            return JsonDocument.Parse(output.Length == 0 ? "[]" : output).RootElement;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} says: {output}", e);
+        }
     }
 
-    /// <summary>Whether this is the emulated machine, where all takes much longer.</summary>
-    internal static bool IsEmulated => Environment.GetEnvironmentVariable("ISOLATION_TEST_MACHINE") is not null;
-
     /// <summary>How many random cases are tried: fewer in the emulated machine.</summary>
-    internal static int Rounds(int count) => IsEmulated ? count / 4 : count;
+    internal static int Rounds(int count) => Testing.Host.IsEmulated ? count / 4 : count;
 
     /// <summary>Whether this kernel has a kind of link.</summary>
     internal static bool HasLinkKind(string kind)

@@ -31,32 +31,48 @@ public class WireguardTests
         Needs();
         Host.NeedsTool("ping");
         using TestNetwork here = new(), there = new();
-        VethPair pair = VethPair.Create(new VethLink { Name = "e0", Up = true, Peer = new Link { Name = "e0", NetworkNamespace = there.Namespace } }, here.Namespace);
+        VethPair pair = VethPair.Create(
+            new VethLink { Name = "e0", Up = true, Peer = new Link { Name = "e0", NetworkNamespace = there.Namespace } }, here.Namespace);
         here.Route.Add(Address.Parse(pair.Link.Index, "192.0.2.1/24"));
         there.Route.Add(Address.Parse(pair.Peer.Index, "192.0.2.2/24"));
         there.Route.SetUp("e0");
         int near = MakeTunnel(here, "10.7.0.1/24", "fd07::1/64"), far = MakeTunnel(there, "10.7.0.2/24", "fd07::2/64");
 
         using WireguardSocket mine = WireguardSocket.Open(here.Namespace), theirs = WireguardSocket.Open(there.Namespace);
-        WireguardKey mySecret = WireguardKey.GeneratePrivate(), theirSecret = WireguardKey.GeneratePrivate(), shared = WireguardKey.GeneratePreshared();
+        WireguardKey mySecret = WireguardKey.GeneratePrivate(), theirSecret = WireguardKey.GeneratePrivate(),
+            shared = WireguardKey.GeneratePreshared();
         mine.Set(new WireguardDevice(near) { PrivateKey = mySecret, ListenPort = 51820, Mark = 7 });
         theirs.Set(new WireguardDevice(far) { PrivateKey = theirSecret });
         WireguardDevice device = mine.Read(near);
         Assert.Equal((near, mySecret, (ushort?)51820, (uint?)7), (device.LinkIndex, device.PrivateKey, device.ListenPort, device.Mark));
         Assert.DoesNotContain(mySecret.ToString(), device.ToString());
         IPNetwork[] all = [IPNetwork.Parse("10.7.0.0/24"), IPNetwork.Parse("fd07::/64")];
-        mine.Set(new WireguardDevice(near) { Peers = [new WireguardPeer(theirs.Read(far).PublicKey!) { PresharedKey = shared, AllowedIPs = [.. all] }] });
-        theirs.Set(new WireguardDevice(far) { Peers = [new WireguardPeer(device.PublicKey!) { PresharedKey = shared, AllowedIPs = [.. all], Endpoint = IPEndPoint.Parse("192.0.2.1:51820"), PersistentKeepalive = TimeSpan.FromSeconds(25) }] });
+        mine.Set(new WireguardDevice(near)
+        {
+            Peers = [new WireguardPeer(theirs.Read(far).PublicKey!) { PresharedKey = shared, AllowedIPs = [.. all] }]
+        });
+        theirs.Set(new WireguardDevice(far)
+        {
+            Peers = [new WireguardPeer(device.PublicKey!)
+        {
+            PresharedKey = shared,
+            AllowedIPs = [.. all],
+            Endpoint = IPEndPoint.Parse("192.0.2.1:51820"),
+            PersistentKeepalive = TimeSpan.FromSeconds(25)
+        }]
+        });
 
         there.Run("ping", "-c", "1", "-W", "5", "10.7.0.1");
         // Where the other one is has been learnt.
         here.Run("ping", "-c", "1", "-W", "5", "fd07::2");
         WireguardPeer peer = Assert.Single(mine.Read(near).Peers);
-        Assert.Equal((theirs.Read(far).PublicKey, shared, IPAddress.Parse("192.0.2.2")), (peer.PublicKey, peer.PresharedKey, peer.Endpoint?.Address));
+        Assert.Equal((theirs.Read(far).PublicKey, shared, IPAddress.Parse("192.0.2.2")),
+            (peer.PublicKey, peer.PresharedKey, peer.Endpoint?.Address));
         Assert.Equal(all.Select(n => n.ToString()).Order(), peer.AllowedIPs.Select(n => n.ToString()).Order());
         Assert.InRange(peer.LastHandshake!.Value, DateTimeOffset.UtcNow.AddMinutes(-2), DateTimeOffset.UtcNow.AddMinutes(1));
         Assert.True(peer.ReceivedBytes > 100 && peer.SentBytes > 100, peer.ToString());
-        Assert.Equal((IPEndPoint.Parse("192.0.2.1:51820"), TimeSpan.FromSeconds(25)), (theirs.Read(far).Peers[0].Endpoint, theirs.Read(far).Peers[0].PersistentKeepalive));
+        Assert.Equal((IPEndPoint.Parse("192.0.2.1:51820"), TimeSpan.FromSeconds(25)),
+            (theirs.Read(far).Peers[0].Endpoint, theirs.Read(far).Peers[0].PersistentKeepalive));
 
         mine.Set(new WireguardDevice(near) { Peers = [peer with { Remove = true }] });
         Assert.Empty(mine.Read(near).Peers);
@@ -80,7 +96,11 @@ public class WireguardTests
             wireguard.Set(made);
             string shown = network.Run("wg", "show", "wg0", "dump").TrimEnd();
             WireguardDevice read = wireguard.Read(index);
-            Assert.Equal(Dump(made with { PublicKey = read.PublicKey, Peers = [.. read.Peers.Select(p => made.Peers.Single(m => m.PublicKey == p.PublicKey))] }), shown);
+            Assert.Equal(Dump(made with
+            {
+                PublicKey = read.PublicKey,
+                Peers = [.. read.Peers.Select(p => made.Peers.Single(m => m.PublicKey == p.PublicKey))]
+            }), shown);
             Assert.Equal(Dump(read), shown);
             // The same by wg, in another namespace: its key is known by what wg makes of it.
             Assert.Equal(read.PublicKey!.ToString(), network.Run("sh", "-c", $"echo {made.PrivateKey} | wg pubkey").Trim());
@@ -101,21 +121,33 @@ public class WireguardTests
         Peers = [.. Enumerable.Range(0, random.Next(4)).Select(i => new WireguardPeer(WireguardKey.GeneratePrivate())
         {
             PresharedKey = random.Next(2) == 0 ? null : WireguardKey.GeneratePreshared(),
-            Endpoint = random.Next(3) switch { 0 => null, 1 => IPEndPoint.Parse($"192.0.2.{random.Next(1, 255)}:{random.Next(1, 65536)}"), _ => IPEndPoint.Parse($"[2001:db8::{random.Next(1, 65536):x}]:{random.Next(1, 65536)}") },
+            Endpoint = random.Next(3) switch
+            {
+                0 => null,
+                1 => IPEndPoint.Parse($"192.0.2.{random.Next(1, 255)}:{random.Next(1, 65536)}"),
+                _ => IPEndPoint.Parse($"[2001:db8::{random.Next(1, 65536):x}]:{random.Next(1, 65536)}")
+            },
             PersistentKeepalive = TimeSpan.FromSeconds(random.Next(2) == 0 ? 0 : random.Next(1, 65536)),
-            AllowedIPs = [.. Enumerable.Range(0, random.Next(4)).Select(n => IPNetwork.Parse(random.Next(2) == 0 ? $"10.{(i * 4) + n}.0.0/{random.Next(16, 33)}" : $"fd00:{(i * 4) + n:x}::/{random.Next(32, 129)}"))],
+            AllowedIPs = [.. Enumerable.Range(0, random.Next(4)).Select(n => IPNetwork.Parse(random.Next(2) == 0
+                ? $"10.{(i * 4) + n}.0.0/{random.Next(16, 33)}"
+                : $"fd00:{(i * 4) + n:x}::/{random.Next(32, 129)}"))],
         })],
     };
 
     /// <summary>As <c>wg show wg0 dump</c> has it.</summary>
     private static string Dump(WireguardDevice device) => string.Join('\n', device.Peers
-        .Select(p => $"{p.PublicKey}\t{p.PresharedKey?.ToString() ?? "(none)"}\t{p.Endpoint?.ToString() ?? "(none)"}\t{(p.AllowedIPs.IsEmpty ? "(none)" : string.Join(',', p.AllowedIPs))}\t{p.LastHandshake?.ToUnixTimeSeconds() ?? 0}\t{p.ReceivedBytes}\t{p.SentBytes}\t{(p.PersistentKeepalive > TimeSpan.Zero ? $"{p.PersistentKeepalive.Value.TotalSeconds}" : "off")}")
-        .Prepend($"{device.PrivateKey?.ToString() ?? "(none)"}\t{device.PublicKey?.ToString() ?? "(none)"}\t{device.ListenPort}\t{(device.Mark > 0 ? $"0x{device.Mark:x}" : "off")}"));
+        .Select(p => $"{p.PublicKey}\t{p.PresharedKey?.ToString() ?? "(none)"}\t{p.Endpoint?.ToString() ?? "(none)"}\t"
+            + $"{(p.AllowedIPs.IsEmpty ? "(none)" : string.Join(',', p.AllowedIPs))}\t{p.LastHandshake?.ToUnixTimeSeconds() ?? 0}\t"
+            + $"{p.ReceivedBytes}\t{p.SentBytes}\t"
+            + $"{(p.PersistentKeepalive > TimeSpan.Zero ? $"{p.PersistentKeepalive.Value.TotalSeconds}" : "off")}")
+        .Prepend($"{device.PrivateKey?.ToString() ?? "(none)"}\t{device.PublicKey?.ToString() ?? "(none)"}\t{device.ListenPort}\t"
+            + $"{(device.Mark > 0 ? $"0x{device.Mark:x}" : "off")}"));
 
     /// <summary>As <c>wg set wg0</c> takes it; secrets in files.</summary>
     private static IEnumerable<string> Arguments(WireguardDevice device, TemporaryDirectory directory) =>
     [
-        "private-key", directory.Write("private", $"{device.PrivateKey}"), "listen-port", $"{device.ListenPort}", "fwmark", $"{device.Mark}",
+        "private-key", directory.Write("private", $"{device.PrivateKey}"), "listen-port", $"{device.ListenPort}",
+        "fwmark", $"{device.Mark}",
         .. device.Peers.SelectMany((p, i) => (string[])
         [
             "peer", $"{p.PublicKey}",
@@ -132,17 +164,26 @@ public class WireguardTests
         using var network = new TestNetwork();
         int index = MakeTunnel(network, "10.7.0.1/24", "fd07::1/64");
         using WireguardSocket wireguard = WireguardSocket.Open(network.Namespace);
-        WireguardPeer[] peers = [.. Enumerable.Range(0, 700).Select(i => new WireguardPeer(WireguardKey.GeneratePrivate()) { AllowedIPs = [IPNetwork.Parse($"10.{i >> 8}.{i & 255}.0/24")], Endpoint = IPEndPoint.Parse($"[fd00::{i + 1:x}]:{i + 1}") }),
-            new WireguardPeer(WireguardKey.GeneratePrivate()) { AllowedIPs = [.. Enumerable.Range(0, 1700).Select(i => IPNetwork.Parse($"fd01:{i:x}::/48"))] }];
+        WireguardPeer[] peers = [.. Enumerable.Range(0, 700).Select(i => new WireguardPeer(WireguardKey.GeneratePrivate())
+        {
+            AllowedIPs = [IPNetwork.Parse($"10.{i >> 8}.{i & 255}.0/24")],
+            Endpoint = IPEndPoint.Parse($"[fd00::{i + 1:x}]:{i + 1}")
+        }),
+            new WireguardPeer(WireguardKey.GeneratePrivate())
+            {
+                AllowedIPs = [.. Enumerable.Range(0, 1700).Select(i => IPNetwork.Parse($"fd01:{i:x}::/48"))]
+            }];
         wireguard.Set(new WireguardDevice(index) { PrivateKey = WireguardKey.GeneratePrivate(), Peers = [.. peers], ReplacePeers = true });
         Assert.Equal(Texts(peers), Texts(wireguard.Read(index).Peers));
         // Those that are not listed stay, unless they are to be replaced.
         wireguard.Set(new WireguardDevice(index) { Peers = [peers[3] with { AllowedIPs = [IPNetwork.Parse("10.200.0.0/16")] }] });
-        Assert.Equal((701, "10.200.0.0/16"), (wireguard.Read(index).Peers.Length, wireguard.Read(index).Peers.Single(p => p.PublicKey == peers[3].PublicKey).AllowedIPs.Single().ToString()));
+        Assert.Equal((701, "10.200.0.0/16"), (wireguard.Read(index).Peers.Length,
+            wireguard.Read(index).Peers.Single(p => p.PublicKey == peers[3].PublicKey).AllowedIPs.Single().ToString()));
         wireguard.Set(new WireguardDevice(index) { Peers = [peers[5]], ReplacePeers = true });
         Assert.Equal(Texts([peers[5]]), Texts(wireguard.Read(index).Peers));
 
-        static IEnumerable<string> Texts(IEnumerable<WireguardPeer> all) => all.Select(p => $"{p.PublicKey} {p.Endpoint} {string.Join(' ', p.AllowedIPs.Select(n => n.ToString()).Order())}").Order();
+        static IEnumerable<string> Texts(IEnumerable<WireguardPeer> all) =>
+            all.Select(p => $"{p.PublicKey} {p.Endpoint} {string.Join(' ', p.AllowedIPs.Select(n => n.ToString()).Order())}").Order();
     }
 
     [Fact]

@@ -63,7 +63,8 @@ public class CapabilityKernelTests
         (Securebits bits, Errno refused) = OnThread(() =>
         {
             Capabilities.SetSecurebitsForCurrentThread(Securebits.CapabilitiesOnly);
-            return (Capabilities.SecurebitsOfCurrentThread, Assert.Throws<LinuxException>(() => Capabilities.SetSecurebitsForCurrentThread(Securebits.None)).Errno);
+            return (Capabilities.SecurebitsOfCurrentThread,
+                Assert.Throws<LinuxException>(() => Capabilities.SetSecurebitsForCurrentThread(Securebits.None)).Errno);
         });
         Assert.Equal((Securebits.CapabilitiesOnly, Errno.EPERM), (bits, refused));
         Assert.Equal(Securebits.None, Capabilities.SecurebitsOfCurrentThread);
@@ -105,9 +106,11 @@ public class CapabilityKernelTests
             new Scheduling(SchedulingPolicy.Batch) { Nice = 3 }.SetForCurrentThread();
             int? before = SessionKeyring.IdOfCurrentThread;
             SessionKeyring.JoinNewForCurrentThread();
-            return (Personalities.OfCurrentThread, CpuAffinity.OfCurrentThread, IoPriority.OfCurrentThread, before != SessionKeyring.IdOfCurrentThread);
+            return (Personalities.OfCurrentThread, CpuAffinity.OfCurrentThread, IoPriority.OfCurrentThread,
+                before != SessionKeyring.IdOfCurrentThread);
         });
-        Assert.Equal((Personality.AddressNoRandomize, CpuAffinity.Of(0), IoPriorityClass.Idle, true), (personality, affinity, priority.Class, keyring));
+        Assert.Equal((Personality.AddressNoRandomize, CpuAffinity.Of(0), IoPriorityClass.Idle, true),
+            (personality, affinity, priority.Class, keyring));
         Assert.Equal(Errno.EINVAL, Assert.Throws<LinuxException>(() => OnThread(() =>
         {
             new Scheduling(SchedulingPolicy.Fifo) { Priority = 500 }.SetForCurrentThread();
@@ -129,6 +132,7 @@ public class CapabilityKernelTests
         ProcessSecurity own = ProcessSecurity.Read(Environment.ProcessId);
         Assert.Equal((0, false, Capabilities.Read(Environment.ProcessId)), (own.SeccompMode, own.NoNewPrivileges, own.Capabilities));
         Assert.Contains("seccomp: none", own.ToString());
-        Assert.Throws<FileNotFoundException>(() => ProcessSecurity.Read(int.MaxValue));
+        Assert.Equal(Errno.ESRCH, Assert.Throws<LinuxException>(() => ProcessSecurity.Read(int.MaxValue)).Errno);
+        Assert.Equal(Errno.ESRCH, Assert.Throws<LinuxException>(() => Capabilities.Read(int.MaxValue)).Errno);
     }
 }

@@ -31,8 +31,10 @@ public class LandlockKernelTests
     public void Paths_are_open_as_far_as_the_rules_say()
     {
         using var directory = new TemporaryDirectory();
-        string read = directory.Write("read/file", "x"), write = directory.Make("write"), none = directory.Write("none/file", "x"), single = directory.Write("single", "x");
-        LandlockRuleset ruleset = LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, Path.GetDirectoryName(read)!).Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, write)
+        string read = directory.Write("read/file", "x"), write = directory.Make("write"), none = directory.Write("none/file", "x"),
+            single = directory.Write("single", "x");
+        LandlockRuleset ruleset = LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, Path.GetDirectoryName(read)!)
+            .Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, write)
             .Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, single) // a file: the rights of directories are left out
             .AllowIfExists(LandlockFileAccess.Read, directory.Path + "/missing");
         Errno[] outcomes = OnThread(ruleset, report =>
@@ -53,9 +55,11 @@ public class LandlockKernelTests
         using var server = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
         server.Start();
         int port = ((System.Net.IPEndPoint)server.LocalEndpoint).Port;
-        LandlockRuleset ruleset = LandlockRuleset.Restrict(new LandlockRights(LandlockFileAccess.None, LandlockNetAccess.ConnectTcp | LandlockNetAccess.BindTcp), LandlockRights.All)
+        LandlockRuleset ruleset = LandlockRuleset.Restrict(
+            new LandlockRights(LandlockFileAccess.None, LandlockNetAccess.ConnectTcp | LandlockNetAccess.BindTcp), LandlockRights.All)
             .Allow(LandlockFileAccess.Read | LandlockFileAccess.Execute, "/").Allow(LandlockNetAccess.ConnectTcp, port);
-        Errno[] outcomes = OnThread(ruleset, report => new[] { Connect(port), Connect(port - 1), RawSyscall.Invoke(Syscall.kill, (nuint)1, 0).Errno });
+        Errno[] outcomes = OnThread(ruleset,
+            report => new[] { Connect(port), Connect(port - 1), RawSyscall.Invoke(Syscall.kill, (nuint)1, 0).Errno });
         Assert.Equal([Errno.None, Errno.EACCES], outcomes[..2]);
         Assert.Equal(Landlock.Abi >= 6 || !Host.IsRoot ? Errno.EPERM : Errno.None, outcomes[2]);
     }
@@ -72,9 +76,11 @@ public class LandlockKernelTests
         Assert.SkipUnless(Landlock.Abi > 0, "needs Landlock");
         using var thread = new LinuxThread("landlock test");
         thread.Invoke(NoNewPrivileges.SetForCurrentThread);
-        Assert.Throws<LinuxException>(() => thread.Invoke(() => LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/missing/path").RestrictCurrentThread()));
+        Assert.Throws<LinuxException>(
+            () => thread.Invoke(() => LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/missing/path").RestrictCurrentThread()));
         var leaks = new Leaks();
-        LinuxException e = Assert.Throws<LinuxException>(() => thread.Invoke(() => LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/usr", "/missing/path").RestrictCurrentThread()));
+        LinuxException e = Assert.Throws<LinuxException>(() => thread.Invoke(
+            () => LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/usr", "/missing/path").RestrictCurrentThread()));
         Assert.Equal(("allow READ_FILE, READ_DIR below", "\"/missing/path\"", Errno.ENOENT), (e.Action, e.Subject, e.Errno));
         leaks.AssertNone();
         Assert.Equal(Errno.None, thread.Invoke(() => Open("/etc/passwd")));
@@ -103,12 +109,17 @@ public class LandlockKernelTests
     // Apart from what looks for leaks: what a plan holds, and an exception its plan, is held as long as they are.
     private static async Task RunAsync(LaunchForm form)
     {
-        LandlockRuleset ruleset = LandlockRuleset.Everything.AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, "/usr", "/bin", "/lib", "/lib64")
+        LandlockRuleset ruleset = LandlockRuleset.Everything.AllowIfExists(LandlockFileAccess.Read | LandlockFileAccess.Execute, "/usr",
+            "/bin", "/lib", "/lib64")
             .Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, "/tmp").Allow(LandlockFileAccess.WriteFile, "/dev/null");
-        ContainerBuilder builder = Box.Shell("cat /etc/passwd 2>/dev/null || echo no; echo x > /tmp/f && cat /tmp/f; (echo y > /root/f) 2>/dev/null || echo no").WithReadOnlyRoot(false)
-            .AddMount(new Namespaces.TmpfsMount("/tmp")).WithLandlock(ruleset).WithLaunchForm(form);
+        ContainerBuilder builder =
+            Box.Shell("cat /etc/passwd 2>/dev/null || echo no; echo x > /tmp/f && cat /tmp/f; (echo y > /root/f) 2>/dev/null || echo no")
+                .WithReadOnlyRoot(false)
+                .AddMount(new Namespaces.TmpfsMount("/tmp")).WithLandlock(ruleset).WithLaunchForm(form);
         Assert.Equal("no\nx\nno", await builder.OutputAsync());
-        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true").WithLandlock(LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/missing")).StartAsync(TestContext.Current.CancellationToken));
+        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true")
+            .WithLandlock(LandlockRuleset.Everything.Allow(LandlockFileAccess.Read, "/missing"))
+            .StartAsync(TestContext.Current.CancellationToken));
         Assert.Equal("\"/missing\"", e.Subject);
     }
 }

@@ -20,7 +20,8 @@ public class LsmTests
         {
             Assert.Equal("enforce", AppArmor.Loaded[name]);
             // The other layers allow it: only the profile is in the way.
-            ContainerBuilder builder = Box.Shell("cat /proc/self/attr/current; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; cat /etc/hostname 2>/dev/null && echo read; cat /etc/passwd >/dev/null && echo other; "
+            ContainerBuilder builder = Box.Shell("cat /proc/self/attr/current; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; "
+                + "cat /etc/hostname 2>/dev/null && echo read; cat /etc/passwd >/dev/null && echo other; "
                     + "true")
                 .WithCapabilities(CapabilitySet.DockerDefault.Add(Capability.SysAdmin)).WithSeccompUnconfined().WithReadOnlyRoot(false);
             Assert.Equal($"{name} (enforce)\nother", await builder.WithAppArmorProfile(name).OutputAsync());
@@ -36,7 +37,8 @@ public class LsmTests
             });
             Assert.Equal((Errno.None, Errno.EACCES, $"{name} (enforce)"), (before, after, label));
             foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
-                Assert.Equal($"{name} (enforce)", await Box.Builder("cat", "/proc/self/attr/current").WithAppArmorProfile(name).WithLaunchForm(form).OutputAsync());
+                Assert.Equal($"{name} (enforce)",
+                    await Box.Builder("cat", "/proc/self/attr/current").WithAppArmorProfile(name).WithLaunchForm(form).OutputAsync());
         }
         finally
         {
@@ -44,7 +46,8 @@ public class LsmTests
         }
 
         Assert.False(AppArmor.Loaded.ContainsKey(name));
-        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true").WithAppArmorProfile("isolation-missing").StartAsync(TestContext.Current.CancellationToken));
+        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true").WithAppArmorProfile("isolation-missing")
+            .StartAsync(TestContext.Current.CancellationToken));
         Assert.Contains("No such profile is loaded", e.Message);
         LinuxException wrong = Assert.Throws<LinuxException>(() => AppArmorProfile.Container(name).Add("nonsense of a rule").Load());
         Assert.Contains("It said:", wrong.Message);
@@ -67,12 +70,17 @@ public class LsmTests
         using SELinuxCategories categories = SELinuxCategories.Allocate();
         SELinuxContext context = new SELinuxContext("system_u", "system_r", "initrc_t").WithCategories(categories);
         foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
-            Assert.Equal(context.ToString(), (await Box.Builder("cat", "/proc/self/attr/current").WithSELinux(context).WithLaunchForm(form).OutputAsync()).TrimEnd('\0'));
+            Assert.Equal(context.ToString(),
+                (await Box.Builder("cat", "/proc/self/attr/current").WithSELinux(context).WithLaunchForm(form).OutputAsync())
+                    .TrimEnd('\0'));
         SELinuxContext files = new SELinuxContext("system_u", "object_r", "tmpfs_t").WithCategories(categories);
-        Assert.Equal($"{files}\n{files}", await Box.Shell("ls -Zd /dev /tmp | cut -d' ' -f1").AddMount(new Namespaces.TmpfsMount("/tmp")).WithSELinux(context, files).OutputAsync());
-        await using (ContainerProcess running = await Box.Builder("sleep", "100").WithSELinux(context).StartAsync(TestContext.Current.CancellationToken))
+        Assert.Equal($"{files}\n{files}", await Box.Shell("ls -Zd /dev /tmp | cut -d' ' -f1").AddMount(new Namespaces.TmpfsMount("/tmp"))
+            .WithSELinux(context, files).OutputAsync());
+        await using (ContainerProcess running = await Box.Builder("sleep", "100").WithSELinux(context)
+            .StartAsync(TestContext.Current.CancellationToken))
             Assert.Equal(context, SELinux.ContextOf(running.ProcessId));
-        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true").WithSELinux(context with { Type = "no_such_type_t" }).StartAsync(TestContext.Current.CancellationToken));
+        LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true")
+            .WithSELinux(context with { Type = "no_such_type_t" }).StartAsync(TestContext.Current.CancellationToken));
         Assert.Equal(Errno.EINVAL, e.Errno);
         Assert.Contains("The policy has no such context", e.Message);
     }
@@ -82,9 +90,11 @@ public class LsmTests
     {
         Assert.NotEmpty(SecurityModules.Active);
         if (!AppArmor.IsActive)
-            Assert.Contains("apparmor=1", Assert.Throws<KernelFeatureException>(() => AppArmor.SetExecProfileForCurrentThread("x")).Message);
+            Assert.Contains("apparmor=1",
+                Assert.Throws<KernelFeatureException>(() => AppArmor.SetExecProfileForCurrentThread("x")).Message);
         if (!SELinux.IsActive)
-            Assert.Contains("selinux=1", Assert.Throws<KernelFeatureException>(() => SELinux.SetExecContextForCurrentThread(new("a", "b", "c"))).Message);
+            Assert.Contains("selinux=1",
+                Assert.Throws<KernelFeatureException>(() => SELinux.SetExecContextForCurrentThread(new("a", "b", "c"))).Message);
         Assert.Equal(!AppArmor.IsActive, AppArmor.ProfileOfCurrentThread is null);
     }
 }

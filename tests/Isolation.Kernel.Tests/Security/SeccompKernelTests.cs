@@ -8,8 +8,8 @@ namespace Isolation.Kernel.Tests.Security;
 /// <summary>Filters in the kernel: what it does with a call is what the rules and the program say.</summary>
 public class SeccompKernelTests
 {
-    // These take no arguments, so that any may be given, and change nothing; and the runtime makes none of them. It does ask for getpid, when it is to stop a thread for a collection,
-    // and does not survive a refusal.
+    // These take no arguments, so that any may be given, and change nothing; and the runtime makes none of them. It does ask for getpid,
+    // when it is to stop a thread for a collection, and does not survive a refusal.
     private static readonly Syscall[] s_harmless = [Syscall.getppid, Syscall.getgid, Syscall.getegid];
 
     private static T OnRestrictedThread<T>(SeccompFilter filter, Func<T> function)
@@ -35,7 +35,13 @@ public class SeccompKernelTests
             {
                 for (int rule = random.Next(4); rule > 0; rule--)
                 {
-                    ulong Value() => random.Next(4) switch { 0 => (ulong)random.Next(4), 1 => (uint)random.NextInt64(), 2 => (ulong)random.Next(4) << 32, _ => (ulong)random.NextInt64() };
+                    ulong Value() => random.Next(4) switch
+                    {
+                        0 => (ulong)random.Next(4),
+                        1 => (uint)random.NextInt64(),
+                        2 => (ulong)random.Next(4) << 32,
+                        _ => (ulong)random.NextInt64()
+                    };
                     filter = filter.Add(SeccompAction.Errno((Errno)random.Next(40, 130)), call.ToString(), random.Next(7) switch
                     {
                         0 => SeccompCondition.Equal(random.Next(6), Value()),
@@ -57,7 +63,8 @@ public class SeccompKernelTests
                 SeccompRule[] rules = [.. filter.Rules.Where(r => r.Syscall == call.ToString())];
                 foreach (SeccompCondition condition in rules.SelectMany(r => r.Conditions))
                 {
-                    foreach (ulong value in new ulong[] { 0, condition.Value, condition.Value + 1, condition.Value - 1, condition.Value ^ (1ul << 32), (uint)condition.Value, condition.Value | ~condition.Mask })
+                    foreach (ulong value in new ulong[] { 0, condition.Value, condition.Value + 1, condition.Value - 1,
+                        condition.Value ^ (1ul << 32), (uint)condition.Value, condition.Value | ~condition.Mask })
                     {
                         var arguments = new ulong[6];
                         arguments[condition.Argument] = value;
@@ -71,7 +78,8 @@ public class SeccompKernelTests
                 foreach (SeccompVerdict verdict in verdicts)
                 {
                     ImmutableArray<ulong> a = verdict.Call.Arguments;
-                    made.Add((verdict, RawSyscall.InvokeNumber((nint)verdict.Call.Number, (nuint)a[0], (nuint)a[1], (nuint)a[2], (nuint)a[3], (nuint)a[4], (nuint)a[5])));
+                    made.Add((verdict, RawSyscall.InvokeNumber((nint)verdict.Call.Number, (nuint)a[0], (nuint)a[1], (nuint)a[2],
+                        (nuint)a[3], (nuint)a[4], (nuint)a[5])));
                 }
 
                 return 0;
@@ -120,7 +128,8 @@ public class SeccompKernelTests
     {
         SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow);
         for (uint i = 0; i < 1500; i++)
-            filter = filter.WithRules(filter.Rules.Add(new SeccompRule("sethostname", SeccompAction.Deny, [SeccompCondition.Equal(0, i * 2)])), []);
+            filter = filter.WithRules(
+                filter.Rules.Add(new SeccompRule("sethostname", SeccompAction.Deny, [SeccompCondition.Equal(0, i * 2)])), []);
         LinuxException e = Assert.Throws<LinuxException>(() => OnRestrictedThread(filter, () =>
         {
             for (int i = 0; i < 30; i++)

@@ -10,7 +10,8 @@ namespace Isolation.Kernel.Tests.Security;
 /// <summary>Calls that wait for an answer.</summary>
 public class SeccompNotifierTests
 {
-    private static T Notified<T>(SeccompFilter filter, SeccompHandler handler, Func<T> function) => Notified(filter, handler, function, out _);
+    private static T Notified<T>(SeccompFilter filter, SeccompHandler handler, Func<T> function) =>
+        Notified(filter, handler, function, out _);
 
     private static T Notified<T>(SeccompFilter filter, SeccompHandler handler, Func<T> function, out SeccompNotifier notifier)
     {
@@ -33,9 +34,18 @@ public class SeccompNotifierTests
         {
             if (call.Call.Arguments[0] == 3)
                 await Task.Delay(20);
-            return call.Call.Arguments[0] switch { 1 => SeccompReply.Return(4711), 2 => SeccompReply.Fail(Errno.EXFULL), 3 => SeccompReply.Return(-5), 4 => throw new InvalidOperationException("no"), _ => SeccompReply.Continue };
+            return call.Call.Arguments[0] switch
+            {
+                1 => SeccompReply.Return(4711),
+                2 => SeccompReply.Fail(Errno.EXFULL),
+                3 => SeccompReply.Return(-5),
+                4 => throw new InvalidOperationException("no"),
+                _ => SeccompReply.Continue
+            };
         };
-        long[] results = Notified(Only("getppid"), handler, () => Enumerable.Range(0, 5).Select(i => RawSyscall.Invoke(Syscall.getppid, (nuint)i).Value).ToArray(), out SeccompNotifier notifier);
+        long[] results = Notified(Only("getppid"), handler,
+            () => Enumerable.Range(0, 5).Select(i => RawSyscall.Invoke(Syscall.getppid, (nuint)i).Value).ToArray(),
+            out SeccompNotifier notifier);
         Assert.Equal(4711, results[1]);
         Assert.Equal(-(long)Errno.EXFULL, results[2]);
         Assert.Equal(-5, results[3]);
@@ -52,8 +62,10 @@ public class SeccompNotifierTests
         directory.Write("in/file", "inside");
         directory.Write("out", "outside");
         directory.Link("in/link", "../out");
-        SeccompHandler handler = SeccompHandlers.ByName(SeccompHandlers.Observe(_ => { }), ("openat", SeccompHandlers.OpenBelow(writable: false, Path.Combine(directory.Path, "in"))));
-        string[] outcomes = Notified(Only("openat"), handler, () => new[] { "in/file", "out", "in/link", "in/../out", "in/missing" }.Select(name => Read(Path.Combine(directory.Path, name))).ToArray());
+        SeccompHandler handler = SeccompHandlers.ByName(SeccompHandlers.Observe(_ => { }),
+            ("openat", SeccompHandlers.OpenBelow(writable: false, Path.Combine(directory.Path, "in"))));
+        string[] outcomes = Notified(Only("openat"), handler, () => new[] { "in/file", "out", "in/link", "in/../out", "in/missing" }
+            .Select(name => Read(Path.Combine(directory.Path, name))).ToArray());
         Assert.Equal(["inside", "EACCES", "EACCES", "EACCES", "ENOENT"], outcomes);
     }
 
@@ -94,14 +106,16 @@ public class SeccompNotifierTests
         var leaks = new Leaks();
         SeccompHandler handler = SeccompHandlers.ByName(_ => new(SeccompReply.Continue), ("mount", SeccompHandlers.Mount("tmpfs")));
         // The default filter refuses mount(2), and the capability is missing; the handler does it.
-        ContainerBuilder builder = Box.Shell("mkdir -p /tmp/m; mount -t tmpfs -o size=64k x /tmp/m && echo made > /tmp/m/file && cat /tmp/m/file && grep -c ' /tmp/m tmpfs rw,nosuid,nodev' /proc/mounts; mount -t proc x /tmp/m || echo refused")
+        ContainerBuilder builder = Box.Shell("mkdir -p /tmp/m; mount -t tmpfs -o size=64k x /tmp/m && echo made > /tmp/m/file && cat "
+            + "/tmp/m/file && grep -c ' /tmp/m tmpfs rw,nosuid,nodev' /proc/mounts; mount -t proc x /tmp/m || echo refused")
             .WithReadOnlyRoot(false)
             // Without the newer calls mount(8) makes the older one.
-            .WithSeccomp(SeccompFilter.Default.Add(SeccompAction.UserNotify, "mount").Add(SeccompAction.Errno(Errno.ENOSYS), "fsopen", "fsconfig", "fsmount", "move_mount", "open_tree", "mount_setattr", "statmount", "listmount"), handler);
-        (ContainerResult result, string output) = await builder.CaptureAsync();
+            .WithSeccomp(SeccompFilter.Default.Add(SeccompAction.UserNotify, "mount").Add(SeccompAction.Errno(Errno.ENOSYS), "fsopen",
+                "fsconfig", "fsmount", "move_mount", "open_tree", "mount_setattr", "statmount", "listmount"), handler);
+        (ContainerResult result, string output) = await builder.RunAndReadAsync();
         Assert.True(output.StartsWith("made\n1\nrefused\n", StringComparison.Ordinal), $"{result}: {output}");
         leaks.AssertNone();
-        (_, string without) = await Box.Shell("mount -t tmpfs x /tmp || echo refused").CaptureAsync();
+        (_, string without) = await Box.Shell("mount -t tmpfs x /tmp || echo refused").RunAndReadAsync();
         Assert.Contains("refused", without);
     }
 
@@ -116,7 +130,9 @@ public class SeccompNotifierTests
         });
         SeccompNotifier.Start(listener, _ => new(SeccompReply.Return(1))).Dispose();
         Assert.Equal(Errno.ENOSYS, thread.Invoke(() => RawSyscall.Invoke(Syscall.getppid).Errno));
-        Assert.Equal(Errno.EBUSY, Assert.Throws<LinuxException>(() => Notified(Only("getppid"), _ => new(SeccompReply.Continue), () => Only("getpid").LoadOnCurrentThreadWithListener())).Errno);
+        Assert.Equal(Errno.EBUSY,
+            Assert.Throws<LinuxException>(() =>
+                Notified(Only("getppid"), _ => new(SeccompReply.Continue), () => Only("getpid").LoadOnCurrentThreadWithListener())).Errno);
     }
 
     [Fact]

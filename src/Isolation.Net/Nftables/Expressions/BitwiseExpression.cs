@@ -47,6 +47,8 @@ public sealed record BitwiseExpression(NftRegister Source, NftRegister Destinati
         }
 
         // Shifts are another operation of the same name.
-        return operation == 0 ? new BitwiseExpression(new NftRegister(source), new NftRegister(destination), mask, xor) : new UnknownExpression("bitwise", new NftData(whole));
+        return operation == 0
+            ? new BitwiseExpression(new NftRegister(source), new NftRegister(destination), mask, xor)
+            : new UnknownExpression("bitwise", new NftData(whole));
     }
 }

@@ -8,12 +8,15 @@ namespace Isolation.Net;
 /// <param name="Group">The group of nfnetlink_log; null for the kernel's log. In namespaces the kernel's log is off by default.</param>
 public sealed record LogExpression(string? Prefix = null, uint? Level = null, ushort? Group = null) : NftExpression
 {
+    // NF_LOG_PREFIXLEN without the NUL
+    private const int MaxPrefix = 127;
+
     internal override string Name => "log";
 
     internal override void Write(NetlinkWriter writer)
     {
         if (Prefix is not null)
-            writer.PutText(NfTables.NFTA_LOG_PREFIX, Prefix);
+            writer.PutText(NfTables.NFTA_LOG_PREFIX, Prefix, MaxPrefix, "Log prefix");
         if (Group is { } group)
             writer.PutBigEndianUInt16(NfTables.NFTA_LOG_GROUP, group);
         if (Level is { } level)

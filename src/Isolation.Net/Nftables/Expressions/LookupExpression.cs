@@ -7,7 +7,8 @@ namespace Isolation.Net;
 /// <param name="Source">The register.</param>
 /// <param name="Destination">Where a map's value goes; null for a set.</param>
 /// <param name="Inverted">Whether the rule ends where it is found.</param>
-public sealed record LookupExpression(string Set, NftRegister Source, NftRegister? Destination = null, bool Inverted = false) : NftExpression
+public sealed record LookupExpression(string Set, NftRegister Source, NftRegister? Destination = null,
+    bool Inverted = false) : NftExpression
 {
     /// <summary>The number of a set that is made in the same batch and has no name of its own.</summary>
     internal uint? SetId { get; init; }

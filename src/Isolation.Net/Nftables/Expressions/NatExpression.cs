@@ -17,9 +17,13 @@ public enum NftNatFlags : uint
 
     /// <summary>At random, from the beginning: <c>fully-random</c>.</summary>
     FullyRandom = 16,
+
+    /// <summary>The network's part is exchanged, and the rest of the address kept: <c>prefix</c>. Since Linux 5.8.</summary>
+    Prefix = 64,
 }
 
-/// <summary>Puts other addresses and ports in the place of the packet's: <c>snat</c>, <c>dnat</c>. The rest of its connection follows.</summary>
+/// <summary>Puts other addresses and ports in the place of the packet's: <c>snat</c>, <c>dnat</c>.
+/// The rest of its connection follows.</summary>
 /// <param name="IsSource">Whether the source's.</param>
 /// <param name="Family">The family of the address: <c>NFPROTO_IPV4</c> or <c>NFPROTO_IPV6</c>.</param>
 /// <param name="Address">The register that holds the address; null to leave it.</param>
@@ -57,7 +61,7 @@ public sealed record NatExpression(bool IsSource, NftFamily Family, NftRegister?
 
     internal static NatExpression Read(AttributeReader reader)
     {
-        const NftNatFlags Known = NftNatFlags.Random | NftNatFlags.Persistent | NftNatFlags.FullyRandom;
+        const NftNatFlags Known = NftNatFlags.Random | NftNatFlags.Persistent | NftNatFlags.FullyRandom | NftNatFlags.Prefix;
         var nat = new NatExpression(false, NftFamily.IPv4, null);
         while (reader.MoveNext())
         {

@@ -56,6 +56,8 @@ public sealed record PayloadExpression(NftRegister Destination, NftPayloadBase B
         }
 
         // Without one it is the other kind, which writes into the packet.
-        return register is { } number ? new PayloadExpression(new NftRegister(number), (NftPayloadBase)place, (int)offset, (int)length) : new UnknownExpression("payload", new NftData(data));
+        return register is { } number
+            ? new PayloadExpression(new NftRegister(number), (NftPayloadBase)place, (int)offset, (int)length)
+            : new UnknownExpression("payload", new NftData(data));
     }
 }

@@ -2,7 +2,8 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net;
 
-/// <summary>Whether a register lies within a range, or outside; where that does not hold, the rule ends: <c>range</c>. Since Linux 4.9.</summary>
+/// <summary>Whether a register lies within a range, or outside; where that does not hold, the rule ends:
+/// <c>range</c>. Since Linux 4.9.</summary>
 /// <param name="Source">The register.</param>
 /// <param name="From">The lowest value within.</param>
 /// <param name="To">The highest value within.</param>

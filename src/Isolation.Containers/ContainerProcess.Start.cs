@@ -1,0 +1,80 @@
+using Isolation.Linux;
+using Isolation.Linux.Events;
+using Isolation.Linux.Launching;
+
+namespace Isolation.Containers;
+
+public sealed partial class ContainerProcess
+{
+    /// <summary>So long a caller that has cancelled waits for the launch to be undone. What is not over by then is undone when it
+    /// is.</summary>
+    private static readonly TimeSpan s_undoing = TimeSpan.FromSeconds(5);
+
+    private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Waits for the start. Whatever that waits for: where it is cancelled it is killed, and undone.</summary>
+    internal async Task<ContainerProcess> StartedOrCancelled(CancellationToken cancellationToken)
+    {
+        using CancellationTokenRegistration registration = CancelStartBy(cancellationToken);
+        if (await Task.WhenAny(Started, _abandoned.Task).ConfigureAwait(false) != Started)
+        {
+            _ = DisposeWhenStartedAsync();
+            throw new OperationCanceledException(cancellationToken);
+        }
+
+        ContainerProcess process;
+        try
+        {
+            process = await Started.ConfigureAwait(false);
+        }
+        catch (Exception e) when (cancellationToken.IsCancellationRequested
+            && e is OperationCanceledException or LaunchException { Errno: Errno.None })
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+
+        if (!cancellationToken.IsCancellationRequested)
+            return process;
+        await process.DisposeAsync().ConfigureAwait(false);
+        throw new OperationCanceledException(cancellationToken);
+    }
+
+    internal CancellationTokenRegistration CancelStartBy(CancellationToken cancellationToken) =>
+        cancellationToken.UnsafeRegister(static state => ((ContainerProcess)state!).CancelStart(), this);
+
+    private void CancelStart()
+    {
+        if (Started.IsCompleted)
+            return;
+        Request.Cancellation.Request();
+        if (LaunchQueue.TryRemove(Request))
+        {
+            Request.Unreserve();
+            _started.TrySetException(new OperationCanceledException());
+            return;
+        }
+
+        try
+        {
+            Deadline.After(s_undoing, () => _abandoned.TrySetResult());
+        }
+        catch (LinuxException)
+        {
+            // no descriptor is left for a timer: the caller waits for as long as the launch has
+        }
+    }
+
+    private async Task DisposeWhenStartedAsync()
+    {
+        try
+        {
+            ContainerProcess process = await Started.ConfigureAwait(false);
+            await process.DisposeAsync().ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Nobody waits for it any more.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+}
