@@ -18,12 +18,13 @@ internal static class ShortageVictim
 
     internal static async Task<int> RunAsync(string what)
     {
+        LoadEverything(); // what the runtime cannot open is no error of a launch
         switch (what)
         {
             case "--no-descriptor":
                 // From the first start on, that of everything that is started once included.
-                for (int more = -1; more < 40; more++)
-                    await TryAsync(() => Limit(RLIMIT_NOFILE, HighestDescriptor() + 1 + more), () => Limit(RLIMIT_NOFILE, 4096));
+                for (int more = 0; more < 40; more++)
+                    await TryAsync(() => LeaveDescriptors(more), () => Limit(RLIMIT_NOFILE, 4096));
                 break;
             case "--no-thread":
                 await TryAsync(() => Limit(RLIMIT_NPROC, 1), () => Limit(RLIMIT_NPROC, 4000));
@@ -81,10 +82,10 @@ internal static class ShortageVictim
     private static async Task FillAgainAsync()
     {
         using var pool = new NetworkNamespacePool(4);
-        Limit(RLIMIT_NOFILE, HighestDescriptor() + 1);
+        LeaveDescriptors(0);
         while (pool.Count > 0)
             pool.Take().Dispose();
-        await Task.Delay(300);
+        Thread.Sleep(300); // a timer would need a thread of the runtime's, which needs a pipe
         Limit(RLIMIT_NOFILE, 4096);
         for (int i = 0; i < 500 && pool.Count < 4; i++)
             await Task.Delay(20);
@@ -135,8 +136,19 @@ internal static class ShortageVictim
         return loaded;
     }
 
-    private static int HighestDescriptor() => Directory.EnumerateFileSystemEntries("/proc/self/fd")
-        .Max(f => int.Parse(Path.GetFileName(f), System.Globalization.CultureInfo.InvariantCulture));
+    /// <summary>A descriptor above the limit stays open, and each below it is taken: whoever started this may have left it some
+    /// with high numbers.</summary>
+    private static void LeaveDescriptors(int count)
+    {
+        HashSet<int> taken = [.. Directory.EnumerateFileSystemEntries("/proc/self/fd")
+            .Select(f => int.Parse(Path.GetFileName(f), System.Globalization.CultureInfo.InvariantCulture))];
+        // The one that reads the directory is closed again.
+        taken.RemoveWhere(d => RawSyscall.Invoke(Syscall.fcntl, (nuint)d, 1 /* F_GETFD */).IsError);
+        int limit = 0;
+        for (int free = 0; free < count || taken.Contains(limit); limit++)
+            free += taken.Contains(limit) ? 0 : 1;
+        Limit(RLIMIT_NOFILE, limit);
+    }
 
     private static void Limit(int resource, int soft)
     {
