@@ -99,9 +99,10 @@ public class ContainerNetworkTests
             "for p in 6000 6001 6002; do socat UDP4-LISTEN:$p,fork SYSTEM:\"echo udp $p\" & done; for p in 80 81; "
                 + "do socat TCP4-LISTEN:$p,fork SYSTEM:\"echo tcp $p\" & done; socat SCTP4-LISTEN:7000,fork SYSTEM:'echo sctp' & "
                 + NetworkHost.ReadyWhenBound(6));
+        // socat(1) gives up half a second after the end of what it sends, unless -t says otherwise: a slow server answers later.
         foreach (int i in new[] { 0, 1, 2 })
             Assert.Equal($"udp {6000 + i}",
-                host.World.TryRun("sh", "-c", $"for i in $(seq 20); do echo hi | socat -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} "
+                host.World.TryRun("sh", "-c", $"for i in $(seq 20); do echo hi | socat -t2 -T2 - UDP4:{NetworkHost.HostAddress}:{5000 + i} "
                     + "2>/dev/null | head -1 | grep . && break; done").Output.Trim());
         foreach (int i in new[] { 0, 1 })
             Assert.Equal($"tcp {80 + i}", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:{8000 + i}"));
@@ -314,7 +315,7 @@ public class ContainerNetworkTests
             Assert.DoesNotContain("hello", NetworkHost.Ask(host.World, $"TCP4:{NetworkHost.HostAddress}:9090"));
             Assert.Equal("udp",
                 host.Host.TryRun("sh", "-c",
-                    "for i in $(seq 20); do echo hi | socat -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output
+                    "for i in $(seq 20); do echo hi | socat -t2 -T2 - UDP6:[::1]:5000 2>/dev/null | head -1 | grep . && break; done").Output
                     .Trim());
             a.Stop();
             Assert.Contains("refused", NetworkHost.Ask(host.Host, "TCP6:[::1]:8080"));
