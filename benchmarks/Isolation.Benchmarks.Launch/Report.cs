@@ -156,7 +156,7 @@ internal static class Report
     private static async Task<double> OursAsync(LaunchPlan plan)
     {
         long begin = Stopwatch.GetTimestamp();
-        ContainerProcess process = await plan.StartAsync().ConfigureAwait(false);
+        Container process = await plan.StartAsync().ConfigureAwait(false);
         ContainerResult result = await process.WaitAsync().ConfigureAwait(false);
         double time = Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
         await process.DisposeAsync().ConfigureAwait(false);
@@ -167,7 +167,7 @@ internal static class Report
     private static double Ours(LaunchPlan plan)
     {
         long begin = Stopwatch.GetTimestamp();
-        ContainerProcess process = plan.Start();
+        Container process = plan.Start();
         ContainerResult result = process.Wait();
         double time = Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
         process.DisposeAsync().AsTask().GetAwaiter().GetResult();

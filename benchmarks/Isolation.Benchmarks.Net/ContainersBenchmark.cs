@@ -38,7 +38,7 @@ internal static class ContainersBenchmark
     {
         // Chosen by itself it would have room for 253.
         var network = new BridgeNetwork("bench") { Subnet = System.Net.IPNetwork.Parse("10.89.0.0/16") };
-        var containers = new List<ContainerProcess>();
+        var containers = new List<Container>();
         var starts = new List<double>();
         var work = new List<double>();
         var ends = new List<double>();
@@ -69,7 +69,7 @@ internal static class ContainersBenchmark
         }
         finally
         {
-            foreach (ContainerProcess container in containers)
+            foreach (Container container in containers)
             {
                 long begin = Stopwatch.GetTimestamp();
                 await container.DisposeAsync();

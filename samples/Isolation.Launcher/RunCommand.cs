@@ -28,7 +28,7 @@ internal static class RunCommand
     }
 
     /// <summary>Starts the container; null where a signal has ended the start.</summary>
-    private static ContainerProcess? Start(LaunchPlan plan, SignalForwarding signals)
+    private static Container? Start(LaunchPlan plan, SignalForwarding signals)
     {
         try
         {

@@ -23,7 +23,7 @@ internal sealed class SignalForwarding : IDisposable
     private readonly List<int> _early = [];
     private readonly CancellationTokenSource _ended = new();
     private readonly PosixSignalRegistration[] _registrations;
-    private ContainerProcess? _process;
+    private Container? _process;
     private bool _interrupted;
     private int _end;
 
@@ -41,7 +41,7 @@ internal sealed class SignalForwarding : IDisposable
     /// <summary>The signal that has cancelled the start; 0 where none has.</summary>
     internal int CancelledBy => _end;
 
-    internal void SendTo(ContainerProcess process)
+    internal void SendTo(Container process)
     {
         lock (_gate)
         {

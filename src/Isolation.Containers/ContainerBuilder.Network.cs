@@ -63,7 +63,7 @@ public sealed partial class ContainerBuilder
     }
 
     /// <summary>Limits how fast the container sends and receives;
-    /// see <see cref="ContainerProcess.SetRateLimit"/> for a change while it runs.</summary>
+    /// see <see cref="Container.SetRateLimit"/> for a change while it runs.</summary>
     public ContainerBuilder WithRateLimit(RateLimit? limit) => With(n => n with { RateLimit = limit });
 
     private static CapabilityState Without(CapabilityState state, Capability capability) => state with

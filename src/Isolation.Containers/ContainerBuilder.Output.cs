@@ -43,7 +43,7 @@ public sealed partial class ContainerBuilder
     /// <inheritdoc cref="StartAsync" path="/exception"/>
     public async IAsyncEnumerable<OutputLine> ReadLinesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        ContainerProcess process = await new ContainerBuilder(Redirected(Stdio.Pipe, Stdio.Pipe)).StartAsync(cancellationToken)
+        Container process = await new ContainerBuilder(Redirected(Stdio.Pipe, Stdio.Pipe)).StartAsync(cancellationToken)
             .ConfigureAwait(false);
         await using (process.ConfigureAwait(false))
         {

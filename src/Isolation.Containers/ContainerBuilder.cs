@@ -11,7 +11,7 @@ namespace Isolation.Containers;
 /// <summary>Describes a container and starts it. Immutable: each call gives a new builder, and earlier ones stay valid.</summary>
 /// <remarks><c>With</c> replaces, <c>Add</c> appends. The defaults are the safe ones of <see cref="ContainerDefaults"/>.</remarks>
 /// <example><code>
-/// await using ContainerProcess process = await new ContainerBuilder(Rootfs.Host)
+/// await using Container process = await new ContainerBuilder(Rootfs.Host)
 ///     .WithCommand("sh", "-c", "hostname; id")
 ///     .WithHostName("box")     .StartAsync();
 /// ContainerResult result = await process.WaitAsync();
@@ -124,7 +124,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     }
 
     /// <summary>Enters namespaces of another container, which must still run when this one starts.</summary>
-    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, ContainerProcess container) =>
+    public ContainerBuilder AddJoinedNamespaces(NamespaceKinds kinds, Container container) =>
         AddJoinedNamespaces(kinds, (container ?? throw new ArgumentNullException(nameof(container))).Process);
 
     /// <summary>Enters a namespace that the caller holds, instead of having its own.</summary>
@@ -239,7 +239,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Sets where the launch's steps run; null lets the plan choose.</summary>
     public ContainerBuilder WithLaunchForm(LaunchForm? form) => new(_spec with { Form = form });
 
-    /// <summary>Times each step of the launch; see <see cref="ContainerProcess.StepTimes"/>.</summary>
+    /// <summary>Times each step of the launch; see <see cref="Container.StepTimes"/>.</summary>
     public ContainerBuilder WithStepTimes(bool timed = true) => new(_spec with { TimeSteps = timed });
 
     /// <summary>Checks everything that needs no host, and returns the spec.</summary>
@@ -265,11 +265,11 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <exception cref="SpecException">The spec has faults.</exception>
     /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
     /// <exception cref="LaunchException">A step of the launch failed; nothing is left behind.</exception>
-    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) => Plan().StartAsync(cancellationToken);
+    public Task<Container> StartAsync(CancellationToken cancellationToken = default) => Plan().StartAsync(cancellationToken);
 
     /// <summary>Starts the container, and returns when its program has been executed.</summary>
     /// <inheritdoc cref="StartAsync" path="/exception"/>
-    public ContainerProcess Start(CancellationToken cancellationToken = default) => Plan().Start(cancellationToken);
+    public Container Start(CancellationToken cancellationToken = default) => Plan().Start(cancellationToken);
 
     /// <summary>Starts the container, waits for its end, and removes what is left of it. Cancelling kills everything in it.</summary>
     /// <remarks>It hands out no streams: a standard stream that is a pipe, and a terminal, are faults, since the program would wait for
@@ -280,7 +280,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     {
         if (SpecValidator.CheckUnattended(_spec) is { Count: > 0 } faults)
             throw new SpecException(faults);
-        ContainerProcess process = await StartAsync(cancellationToken).ConfigureAwait(false);
+        Container process = await StartAsync(cancellationToken).ConfigureAwait(false);
         await using (process.ConfigureAwait(false))
             return await process.WaitAsync(cancellationToken).ConfigureAwait(false);
     }

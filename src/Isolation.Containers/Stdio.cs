@@ -12,7 +12,7 @@ public abstract record Stdio
     /// <summary>/dev/null.</summary>
     public static Stdio Null { get; } = new NullStdio();
 
-    /// <summary>A pipe whose other end is a stream of <see cref="ContainerProcess"/>.</summary>
+    /// <summary>A pipe whose other end is a stream of <see cref="Container"/>.</summary>
     /// <remarks>Asynchronous calls on the stream hold no thread while they wait, and are cancelled at once. A pipe that nobody reads holds
     /// 64 KiB; a program that writes more waits. So <see cref="ContainerBuilder.RunAsync"/>, which hands out no streams, refuses
     /// pipes.</remarks>
@@ -29,7 +29,7 @@ public abstract record Stdio
     public static Stdio From(Stream stream) => new SourceStdio(stream ?? throw new ArgumentNullException(nameof(stream)));
 
     /// <summary>For output: all is copied to a stream, which stays the caller's and is flushed at the end. <see
-    /// cref="ContainerProcess.WaitAsync"/> returns when that is done. Both outputs may go to one stream. If it throws, the container is
+    /// cref="Container.WaitAsync"/> returns when that is done. Both outputs may go to one stream. If it throws, the container is
     /// killed, and <see cref="ContainerResult.StreamFailure"/> says why.</summary>
     public static Stdio To(Stream stream) => new SinkStdio(stream ?? throw new ArgumentNullException(nameof(stream)));
 

@@ -87,7 +87,7 @@ public class ContainerTests
         Assert.Equal((42, null), (exited.Status.Code, exited.Status.Signal));
         ContainerResult killed = await Box.Shell("sh -c 'kill -SEGV $$'; exit $?").RunAsync();
         Assert.Equal(139, killed.Status.Code);
-        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container process = await Box.Builder("/bin/sleep", "1000").StartAsync();
         process.Kill(9);
         Assert.Equal((null, 9), ((await process.WaitAsync()).Status.Code, (await process.WaitAsync()).Status.Signal));
     }
@@ -95,7 +95,7 @@ public class ContainerTests
     [Fact]
     public async Task The_status_is_kept_when_somebody_else_reaped()
     {
-        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container process = await Box.Builder("/bin/sleep", "1000").StartAsync();
         Assert.False(process.Process.HasExited);
         process.Kill();
         ContainerResult result = await process.WaitAsync();
@@ -113,13 +113,13 @@ public class ContainerTests
     public async Task Starting_and_waiting_can_be_synchronous_and_mixed()
     {
         var leaks = new Leaks();
-        await using (ContainerProcess process = Box.Shell("exit 3").Start())
+        await using (Container process = Box.Shell("exit 3").Start())
         {
             Assert.Equal(3, process.Wait().Status.Code);
             Assert.Equal(3, (await process.WaitAsync()).Status.Code);
         }
 
-        await using (ContainerProcess process = await Box.Shell("sleep 0.2; exit 4").StartAsync())
+        await using (Container process = await Box.Shell("sleep 0.2; exit 4").StartAsync())
         {
             Task<ContainerResult> asynchronous = process.WaitAsync();
             Assert.Equal(4, (await Task.Run(process.Wait)).Status.Code);
@@ -127,7 +127,7 @@ public class ContainerTests
         }
 
         Assert.Throws<LaunchException>(() => Box.Builder("/no/such/command").Start());
-        ContainerProcess unwaited = Box.Builder("/bin/true").Start();
+        Container unwaited = Box.Builder("/bin/true").Start();
         await unwaited.DisposeAsync();
         leaks.AssertNone();
     }
@@ -158,7 +158,7 @@ public class ContainerTests
     {
         var leaks = new Leaks();
         string marker = $"98{Random.Shared.Next(1_000_000)}";
-        ContainerProcess process = await Box.Shell($"setsid sleep {marker} & sleep {marker} & exec sleep {marker}").StartAsync();
+        Container process = await Box.Shell($"setsid sleep {marker} & sleep {marker} & exec sleep {marker}").StartAsync();
         await WaitFor(() => Sleeping(marker) == 3);
         await process.DisposeAsync();
         Assert.Equal(0, Sleeping(marker));
@@ -169,7 +169,7 @@ public class ContainerTests
     public async Task Disposing_leaves_no_descendant_in_the_hosts_pid_namespace()
     {
         string marker = $"98{Random.Shared.Next(1_000_000)}";
-        ContainerProcess process = await Box.Shell($"setsid sh -c 'sleep {marker} & sleep {marker} & exit' & sleep {marker}")
+        Container process = await Box.Shell($"setsid sh -c 'sleep {marker} & sleep {marker} & exit' & sleep {marker}")
             .WithNamespacesSharedWithHost(NamespaceKinds.Pid).StartAsync();
         await WaitFor(() => Sleeping(marker) == 3);
         await process.DisposeAsync();
@@ -179,7 +179,7 @@ public class ContainerTests
     [Fact]
     public async Task An_init_is_process_1_forwards_signals_and_reaps_orphans()
     {
-        await using ContainerProcess process = await Box.Shell(
+        await using Container process = await Box.Shell(
             "trap 'echo got; exit 5' USR1; (sleep 0.05 &); sleep 0.3; ps -eo pid,stat | grep -c Z; echo $$; while :; do sleep 0.05; done")
             .WithInit().WithStandardOutput(Stdio.Pipe).StartAsync();
         var output = new StreamReader(process.StandardOutput!);
@@ -193,7 +193,7 @@ public class ContainerTests
     [Fact]
     public async Task Input_and_output_are_streams()
     {
-        await using ContainerProcess process = await Box.Builder("/bin/cat").WithStandardInput(Stdio.Pipe)
+        await using Container process = await Box.Builder("/bin/cat").WithStandardInput(Stdio.Pipe)
             .WithStandardOutput(Stdio.Pipe).StartAsync();
         await process.StandardInput!.WriteAsync("hello"u8.ToArray());
         process.StandardInput.Close();
@@ -224,7 +224,7 @@ public class ContainerTests
     [Fact]
     public async Task A_terminal_is_its_own_and_controlling()
     {
-        await using ContainerProcess process =
+        await using Container process =
             await Box.Shell("tty; test -c /dev/console && echo console; ps -o tty= -p $$; read line; echo \"<$line>\"; stty size")
                 .WithTerminal().StartAsync();
         process.Terminal!.Resize(columns: 99, rows: 33);
@@ -242,7 +242,7 @@ public class ContainerTests
     {
         for (int i = 0; i < 20; i++)
         {
-            await using ContainerProcess process = await Box.Shell("echo written").WithTerminal().WithInit(init).StartAsync();
+            await using Container process = await Box.Shell("echo written").WithTerminal().WithInit(init).StartAsync();
             await process.WaitAsync();
             Assert.Equal("written\r\n", ReadTerminal(process));
         }
@@ -333,7 +333,7 @@ public class ContainerTests
     {
         foreach (LaunchForm form in new[] { LaunchForm.InMemory, LaunchForm.Sealed })
         {
-            await using ContainerProcess process = await Box.Builder("/bin/true").WithLaunchForm(form).WithStepTimes().StartAsync();
+            await using Container process = await Box.Builder("/bin/true").WithLaunchForm(form).WithStepTimes().StartAsync();
             Assert.True(process.StepTimes.Length >= process.Plan.Steps.Length - 4,
                 $"{process.StepTimes.Length} of {process.Plan.Steps.Length}");
             Assert.All(process.StepTimes, t => Assert.InRange(t.Duration, TimeSpan.Zero, TimeSpan.FromSeconds(10)));
@@ -362,7 +362,7 @@ public class ContainerTests
             }
         });
 
-    private static string ReadTerminal(ContainerProcess process)
+    private static string ReadTerminal(Container process)
     {
         var output = new System.Text.StringBuilder();
         var buffer = new byte[1024];

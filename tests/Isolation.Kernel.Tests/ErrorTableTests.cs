@@ -124,7 +124,7 @@ public class ErrorTableTests
     public void The_command_line_is_answered_as_documented(string situation, params string[] arguments) =>
         Check(situation, Assert.Throws<UsageException>(() => RunFlags.Parse(arguments).MakePlan()).Message);
 
-    private static Task<ContainerProcess> Provoke(string situation)
+    private static Task<Container> Provoke(string situation)
     {
         ContainerBuilder builder = Box.Builder("/bin/true");
         HostFacts ordinary = HostFacts.Current with
@@ -223,7 +223,7 @@ public class ErrorTableTests
         };
     }
 
-    private static async Task<ContainerProcess> Unattended(ContainerBuilder builder) =>
+    private static async Task<Container> Unattended(ContainerBuilder builder) =>
         throw new InvalidOperationException($"It was run: {await builder.RunAsync()}");
 
     private static readonly CgroupFacts s_version1 = new()
@@ -241,7 +241,7 @@ public class ErrorTableTests
 
     private static readonly CgroupHierarchies s_unified = new() { V2 = new CgroupMount("/sys/fs/cgroup", "/user.slice") };
 
-    private static Task<ContainerProcess> Planned(ContainerBuilder builder, HostFacts facts) => builder.Build().Plan(facts).StartAsync();
+    private static Task<Container> Planned(ContainerBuilder builder, HostFacts facts) => builder.Build().Plan(facts).StartAsync();
 
     internal static void Check(string situation, string message)
     {

@@ -18,10 +18,10 @@ public class FaultInjectionTests
     public async Task Each_call_that_fails_is_named_and_nothing_is_left(string name)
     {
         using var directory = new TemporaryDirectory();
-        await using ContainerProcess? other = name == "joined" ? await Box.Builder("/bin/sleep", "1000").StartAsync() : null;
+        await using Container? other = name == "joined" ? await Box.Builder("/bin/sleep", "1000").StartAsync() : null;
         LaunchPlan plan = MakePlan(name, directory, other);
         // What is probed or started once, and threads, are in place before anything is counted.
-        foreach (ContainerProcess first in await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => plan.StartAsync())))
+        foreach (Container first in await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => plan.StartAsync())))
             await first.DisposeAsync();
         string[] files = Files(directory);
         SyscallProgram program = plan.Lowered.Launch.Program;
@@ -34,7 +34,7 @@ public class FaultInjectionTests
                 continue; // all was reported by then: the container ends at once
             try
             {
-                ContainerProcess process = await plan.StartAsync(brokenCall: call, CancellationToken.None);
+                Container process = await plan.StartAsync(brokenCall: call, CancellationToken.None);
                 await process.DisposeAsync();
                 Assert.True(IsConditional(plan.Entries[entry].Step, step), $"call {call}, {step}, was not reached");
                 unreached.Add(step.ToString());
@@ -54,7 +54,7 @@ public class FaultInjectionTests
         // Calls that only other hosts and images need stay unreached: paths to be made, masks for what is not there.
         Assert.InRange(unreached.Count, 0, program.Steps.Length / 2);
         Assert.Equal(files, Files(directory));
-        await using ContainerProcess last = await plan.StartAsync();
+        await using Container last = await plan.StartAsync();
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public class FaultInjectionTests
         }
     }
 
-    private static LaunchPlan MakePlan(string name, TemporaryDirectory directory, ContainerProcess? other)
+    private static LaunchPlan MakePlan(string name, TemporaryDirectory directory, Container? other)
     {
         string source = directory.Write("source", "content");
         ContainerBuilder builder = Box.Builder("sleep", "1000").WithUser(0, 0).WithDomainName("domain")

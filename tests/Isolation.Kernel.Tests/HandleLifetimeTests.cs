@@ -22,7 +22,7 @@ public class HandleLifetimeTests
         LaunchPlan plan = Box.Shell("cat; cat <&5").WithStandardInput(Stdio.Handle(input)).WithStandardOutput(Stdio.Handle(output))
             .AddDescriptor(passed, 5).WithLaunchForm(form).Build().Plan(HostFacts.Current);
 
-        var process = new ContainerProcess(plan, brokenCall: -1);
+        var process = new Container(plan, brokenCall: -1);
         process.Request.Reserve();
         SafeFileHandle[] given = [input, output, passed];
         foreach (SafeFileHandle handle in given)
@@ -73,11 +73,11 @@ public class HandleLifetimeTests
         for (int i = 0; i < 25; i++)
         {
             SafeFileHandle passed = File.OpenHandle(own);
-            Task<ContainerProcess> starting = Box.Shell("cat <&5").AddDescriptor(passed, 5).WithStandardOutput(Stdio.Pipe)
+            Task<Container> starting = Box.Shell("cat <&5").AddDescriptor(passed, 5).WithStandardOutput(Stdio.Pipe)
                 .StartAsync(TestContext.Current.CancellationToken);
             passed.Dispose();
             using SafeFileHandle witness = File.OpenHandle(stranger);
-            await using ContainerProcess process = await starting;
+            await using Container process = await starting;
             Assert.Equal("own", await new StreamReader(process.StandardOutput!).ReadToEndAsync(TestContext.Current.CancellationToken));
         }
     }
@@ -85,7 +85,7 @@ public class HandleLifetimeTests
     [Fact]
     public async Task A_kill_after_the_dispose_signals_nobody()
     {
-        ContainerProcess process = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken);
+        Container process = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken);
         await process.DisposeAsync();
         process.Kill();
         Assert.Throws<ObjectDisposedException>(() => process.Process.SendSignal(0));

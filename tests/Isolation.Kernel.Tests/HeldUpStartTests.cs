@@ -24,12 +24,12 @@ public class HeldUpStartTests
         await (await Box.Builder("/bin/true").StartAsync()).DisposeAsync();
         var leaks = new Leaks();
         using var cancel = new CancellationTokenSource();
-        Task<ContainerProcess>[] held =
+        Task<Container>[] held =
             [.. Enumerable.Range(0, (2 * Environment.ProcessorCount) + 4).Select(_ => builder.StartAsync(cancel.Token))];
         Assert.Equal(0, (await Box.Builder("/bin/true").RunAsync().WaitAsync(s_soon)).Status.Code);
         Assert.All(held, h => Assert.False(h.IsCompleted));
         cancel.Cancel();
-        foreach (Task<ContainerProcess> each in held)
+        foreach (Task<Container> each in held)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => each).WaitAsync(s_soon);
         leaks.AssertNone();
     }
@@ -40,12 +40,12 @@ public class HeldUpStartTests
         // fifo(7): opening for reading blocks until the other end is opened for writing.
         using var directory = new TemporaryDirectory();
         string path = MakeFifo(directory);
-        Task<ContainerProcess> starting = Box.Builder("/bin/cat").WithStandardInput(Stdio.File(path)).WithStandardOutput(Stdio.Pipe)
+        Task<Container> starting = Box.Builder("/bin/cat").WithStandardInput(Stdio.File(path)).WithStandardOutput(Stdio.Pipe)
             .StartAsync();
         await Task.Delay(100);
         Assert.False(starting.IsCompleted);
         await File.WriteAllTextAsync(path, "through the fifo");
-        await using ContainerProcess process = await starting.WaitAsync(s_soon);
+        await using Container process = await starting.WaitAsync(s_soon);
         Assert.Equal("through the fifo", await new StreamReader(process.StandardOutput!).ReadToEndAsync());
     }
 
@@ -61,12 +61,12 @@ public class HeldUpStartTests
     private static async Task HoldUpAndCancelAsync(LaunchPlan plan)
     {
         using var cancel = new CancellationTokenSource();
-        Task<ContainerProcess>[] held = [.. Enumerable.Range(0, Environment.ProcessorCount + 2).Select(_ => plan.StartAsync(cancel.Token))];
+        Task<Container>[] held = [.. Enumerable.Range(0, Environment.ProcessorCount + 2).Select(_ => plan.StartAsync(cancel.Token))];
         Assert.Equal(0, (await Box.Builder("/bin/true").RunAsync().WaitAsync(s_soon)).Status.Code);
         Assert.All(held, h => Assert.False(h.IsCompleted));
         long start = Stopwatch.GetTimestamp();
         cancel.Cancel();
-        foreach (Task<ContainerProcess> each in held)
+        foreach (Task<Container> each in held)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => each).WaitAsync(s_soon);
         Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0, 4);
     }
@@ -156,7 +156,7 @@ public class HeldUpStartTests
         {
             try
             {
-                await using ContainerProcess process = await plans[i % 2].StartAsync().WaitAsync(s_soon);
+                await using Container process = await plans[i % 2].StartAsync().WaitAsync(s_soon);
                 await process.WaitAsync().WaitAsync(s_soon);
             }
             catch (LaunchException e)

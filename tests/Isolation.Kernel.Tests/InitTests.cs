@@ -118,7 +118,7 @@ public class InitTests
         using var directory = new TemporaryDirectory();
         ContainerBuilder builder = Attacker(directory, act).WithSeccompUnconfined()
             .WithCapabilities(CapabilitySet.DockerDefault.Union(CapabilitySet.Of(Capability.SysPtrace))).WithStandardOutput(Stdio.Pipe);
-        await using ContainerProcess process = await builder.StartAsync();
+        await using Container process = await builder.StartAsync();
         if (act == "stop")
         {
             Assert.Equal("held", await new StreamReader(process.StandardOutput!).ReadLineAsync());
@@ -164,7 +164,7 @@ public class InitTests
     public async Task The_init_is_not_among_the_processes_that_limits_count()
     {
         Assert.SkipWhen(HostFacts.Current.Cgroups.Obstacle is not null, "needs a control group of the container's own");
-        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").WithPidsMax(1).StartAsync();
+        await using Container process = await Box.Builder("/bin/sleep", "1000").WithPidsMax(1).StartAsync();
         Assert.Equal([process.ProcessId], process.Cgroup!.ReadProcesses());
     }
 
@@ -187,7 +187,7 @@ public class InitTests
         string marker = $"95{Random.Shared.Next(10_000_000)}";
         foreach (bool wait in new[] { false, true })
         {
-            ContainerProcess process = await Box.Shell($"setsid sleep {marker} & sleep 0.1; exit 4").StartAsync();
+            Container process = await Box.Shell($"setsid sleep {marker} & sleep 0.1; exit 4").StartAsync();
             ContainerResult result = wait ? process.Wait() : await process.WaitAsync();
             Assert.Equal((4, 0), (result.Status.Code, ContainerTests.Sleeping(marker)));
             await process.DisposeAsync();

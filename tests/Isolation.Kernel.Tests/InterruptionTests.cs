@@ -82,7 +82,7 @@ public class InterruptionTests
 
     private static async Task RunAsync(LaunchPlan plan)
     {
-        await using ContainerProcess process = await plan.StartAsync();
+        await using Container process = await plan.StartAsync();
         process.StandardInput!.Write("through"u8);
         process.StandardInput.Dispose();
         if (process.Cgroup is { } cgroup)

@@ -37,7 +37,7 @@ public class JoinTests
     public async Task A_process_that_has_ended_is_not_joined_and_one_that_runs_is()
     {
         var leaks = new Leaks();
-        ContainerProcess first = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken);
+        Container first = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken);
         using PidHandle process = PidHandle.Open(first.ProcessId);
         ContainerBuilder joined = Box.Shell("readlink /proc/self/ns/net").AddJoinedNamespaces(NamespaceKinds.Net, process);
         using (Namespace network = Namespace.Open(NamespaceKinds.Net, first.Process))
@@ -68,7 +68,7 @@ public class JoinTests
     {
         Host.NeedsRoot();
         Namespace network;
-        await using (ContainerProcess first = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken))
+        await using (Container first = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken))
             network = Namespace.Open(NamespaceKinds.Net, first.Process);
         using (network)
             Assert.Equal(network.ToString(), await Box.Shell("readlink /proc/self/ns/net").AddJoinedNamespace(network).OutputAsync());

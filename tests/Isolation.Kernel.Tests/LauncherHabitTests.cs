@@ -21,7 +21,7 @@ public class LauncherHabitTests
     public async Task The_ipc_namespace_of_another_brings_its_shared_memory()
     {
         // docker-container-run(1), --ipc: container:NAME joins another container's IPC namespace, its shared memory with it.
-        await using ContainerProcess other = await Box.Shell("echo theirs > /dev/shm/file; echo up; exec sleep 1000")
+        await using Container other = await Box.Shell("echo theirs > /dev/shm/file; echo up; exec sleep 1000")
             .WithStandardOutput(Stdio.Pipe)
             .StartAsync();
         Assert.Equal("up", await new StreamReader(other.StandardOutput!).ReadLineAsync());
@@ -54,7 +54,7 @@ public class LauncherHabitTests
     {
         Assert.SkipWhen(HostFacts.Current.Cgroups.Obstacle is not null, "needs control groups, by which names are found");
         string name = $"habit-{Environment.ProcessId}";
-        await using ContainerProcess other = await Box.Builder("/bin/sleep", "1000").WithName(name).StartAsync();
+        await using Container other = await Box.Builder("/bin/sleep", "1000").WithName(name).StartAsync();
         foreach ((string flag, NamespaceKinds kind) in new[] { ("--pid", NamespaceKinds.Pid), ("--ipc", NamespaceKinds.Ipc) })
         {
             using Namespace expected = Namespace.Open(kind, other.ProcessId);
@@ -127,7 +127,7 @@ public class LauncherHabitTests
         string ping = Host.IsRoot ? " --sysctl net.ipv4.ping_group_range=1\t0" : "";
         Assert.Equal(Host.IsRoot ? "1024\n1 0"
             : Unmapped.Replace("0\n", "1024\n"), await Run("--sysctl net.ipv4.ip_unprivileged_port_start=1024" + ping, Settings));
-        await using ContainerProcess other = await Box.Builder("/bin/sleep", "1000")
+        await using Container other = await Box.Builder("/bin/sleep", "1000")
             .AddSysctl("net.ipv4.ip_unprivileged_port_start", "77").StartAsync();
         Assert.StartsWith("77\n", await Run($"--network container:{other.ProcessId}", Settings));
         if (!Host.IsRoot)
@@ -136,7 +136,7 @@ public class LauncherHabitTests
         using (var pool = new NetworkNamespacePool(1))
             Assert.Equal(Dockers, await Box.Shell(Settings).WithNetworkPool(pool).OutputAsync());
         // No proc of its own is needed: the host's is looked at from outside.
-        await using ContainerProcess bare = await Box.Builder("/bin/sleep", "1000").WithMounts(new DevMount()).WithMaskedPaths()
+        await using Container bare = await Box.Builder("/bin/sleep", "1000").WithMounts(new DevMount()).WithMaskedPaths()
             .WithReadOnlyPaths()
             .StartAsync();
         string process = bare.ProcessId.ToString(CultureInfo.InvariantCulture);

@@ -224,7 +224,7 @@ public class LauncherMatrixTests
             try
             {
                 LaunchPlan plan = RunFlags.Parse([.. flags, .. command]).MakePlan();
-                await using ContainerProcess process = plan.Start();
+                await using Container process = plan.Start();
                 var seen = new Observation(process.ProcessId);
                 if (IsLive(section))
                 {

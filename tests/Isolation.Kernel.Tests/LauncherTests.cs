@@ -83,7 +83,7 @@ public class LauncherTests
     [Fact]
     public async Task Another_containers_network_can_be_joined_by_process_id()
     {
-        await using ContainerProcess other = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container other = await Box.Builder("/bin/sleep", "1000").StartAsync();
         using Namespaces.Namespace net = Namespaces.Namespace.Open(Namespaces.NamespaceKinds.Net, other.ProcessId);
         Assert.Equal((0, $"{net}\n"), Launcher("run", "--net", $"container:{other.ProcessId}", "readlink", "/proc/self/ns/net"));
     }

@@ -26,7 +26,7 @@ public class LayerTests
                 .WithReadOnlyRoot(false);
         // What an older kernel has no call for is not used where the plan is for one.
         HostFacts facts = olderKernel ? HostFacts.Current with { Kernel = new KernelVersion(6, 1) } : HostFacts.Current;
-        await using ContainerProcess process = await builder.WithStandardOutput(Stdio.Pipe).Build().Plan(facts)
+        await using Container process = await builder.WithStandardOutput(Stdio.Pipe).Build().Plan(facts)
             .StartAsync(TestContext.Current.CancellationToken);
         string output = await new StreamReader(process.StandardOutput!).ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.Equal($"0\n{count}\n{count}\nwritten\n", output);

@@ -62,7 +62,7 @@ public class MountNamespaceTests
     {
         Host.NeedsRoot();
         using var directory = new TemporaryDirectory();
-        await using ContainerProcess container = await Box.Shell("until grep -qs . /run/new/here; do sleep 0.05; done; cat /run/new/here")
+        await using Container container = await Box.Shell("until grep -qs . /run/new/here; do sleep 0.05; done; cat /run/new/here")
             .AddMount(new TmpfsMount("/run")).WithStandardOutput(Stdio.Pipe).StartAsync(TestContext.Current.CancellationToken);
         using Namespace mount = Namespace.Open(NamespaceKinds.Mount, container.Process),
             net = Namespace.Open(NamespaceKinds.Net, container.Process);

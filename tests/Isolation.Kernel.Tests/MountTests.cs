@@ -104,7 +104,7 @@ public class MountTests
             foreach ((MountPropagation propagation, string expected) in new[] { (MountPropagation.Private, "0"),
                 (MountPropagation.Slave, "1") })
             {
-                await using ContainerProcess process =
+                await using Container process =
                     await Box.Shell("read go; awk '$5 == \"/run/shared/below\"' /proc/self/mountinfo | wc -l")
                         .AddMount(new TmpfsMount("/run"))
                         .AddMount(new BindMount(shared, "/run/shared") { Propagation = propagation }).WithStandardInput(Stdio.Pipe)
@@ -143,7 +143,7 @@ public class MountTests
                 + "Make it one: mount --bind DIR DIR, then mount --make-shared DIR.", e.Message);
             Assert.Equal(0, Host.Run("mount", "--make-shared", shared).Code);
             Directory.CreateDirectory(Path.Combine(shared, "outside"));
-            await using ContainerProcess process = await builder.StartAsync(TestContext.Current.CancellationToken);
+            await using Container process = await builder.StartAsync(TestContext.Current.CancellationToken);
             using var output = new StreamReader(process.StandardOutput!);
             Assert.Equal("mounted", await output.ReadLineAsync(TestContext.Current.CancellationToken));
             Assert.Contains(MountInfo.Read(), m => m.MountPoint == Path.Combine(shared, "inside") && m.Source == "inside");
@@ -178,7 +178,7 @@ public class MountTests
     [Fact]
     public async Task Mount_information_of_a_container_can_be_read()
     {
-        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container process = await Box.Builder("/bin/sleep", "1000").StartAsync();
         Assert.Contains(MountInfo.Read(process.ProcessId),
             m => m is { MountPoint: "/proc", FileSystemType: "proc" } && m.Options.Contains("nosuid"));
         Assert.Contains(MountInfo.Read(), m => m.MountPoint == "/");

@@ -50,7 +50,7 @@ public class NamespaceTests
     public async Task A_containers_namespaces_can_be_opened_compared_and_entered()
     {
         Host.NeedsRoot();
-        await using ContainerProcess container = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container container = await Box.Builder("/bin/sleep", "1000").StartAsync();
         using Namespace uts = Namespace.Open(NamespaceKinds.Uts, container.Process),
             mount = Namespace.Open(NamespaceKinds.Mount, container.ProcessId);
         using Namespace again = Namespace.Open($"/proc/{container.ProcessId}/ns/uts");
@@ -69,7 +69,7 @@ public class NamespaceTests
     [Fact]
     public async Task A_namespace_of_a_process_that_has_ended_is_refused()
     {
-        ContainerProcess container = await Box.Builder("/bin/true").StartAsync();
+        Container container = await Box.Builder("/bin/true").StartAsync();
         await container.WaitAsync();
         Assert.True(Assert.Throws<LinuxException>(() => Namespace.Open(NamespaceKinds.Net, container.Process))
             .Errno is Errno.ENOENT or Errno.ESRCH);
@@ -133,7 +133,7 @@ public class NamespaceTests
     [Fact]
     public async Task Joined_namespaces_are_shared_and_the_rest_is_not()
     {
-        await using ContainerProcess first = await Box.Shell("ipcmk -M 4096 > /dev/null; exec sleep 1000").StartAsync();
+        await using Container first = await Box.Shell("ipcmk -M 4096 > /dev/null; exec sleep 1000").StartAsync();
         await ContainerTests.WaitFor(() => ContainerTests.Sleeping("1000") > 0);
         const NamespaceKinds Kinds = NamespaceKinds.Ipc | NamespaceKinds.Net | NamespaceKinds.Pid;
         string output = await Box.Shell("ipcs -m | grep -c 4096; cat /proc/2/cmdline | tr '\\0' ' '; echo; for n in ipc net pid uts mnt; "
@@ -159,8 +159,8 @@ public class NamespaceTests
     [Fact]
     public async Task A_joined_process_is_this_processs_child_and_ends_with_it()
     {
-        await using ContainerProcess first = await Box.Builder("/bin/sleep", "1000").StartAsync();
-        ContainerProcess second = await Box.Shell("exit 9").AddJoinedNamespaces(NamespaceKinds.Pid, first).StartAsync();
+        await using Container first = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        Container second = await Box.Shell("exit 9").AddJoinedNamespaces(NamespaceKinds.Pid, first).StartAsync();
         Assert.Equal(9, (await second.WaitAsync()).Status.Code);
         await second.DisposeAsync();
         Assert.False(first.Process.HasExited);
@@ -179,7 +179,7 @@ public class NamespaceTests
             using Namespace host = Namespace.OpenCurrent(NamespaceKinds.Net);
             for (int i = 0; i < 10; i++)
             {
-                await using ContainerProcess process = await plan.StartAsync();
+                await using Container process = await plan.StartAsync();
                 string net = (await new StreamReader(process.StandardOutput!).ReadToEndAsync()).Split('\n')[0];
                 Assert.NotEqual(host.ToString(), net);
                 seen.Add(net);

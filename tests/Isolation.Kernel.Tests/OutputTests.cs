@@ -156,7 +156,7 @@ public class OutputTests
     {
         // pidfd_getfd(2): the pipe's writing end lives on in this process.
         using var holder = new MemoryStream();
-        await using ContainerProcess process = await Box.Shell("echo mine; sleep 1").WithStandardOutput(holder).StartAsync(Cancelled);
+        await using Container process = await Box.Shell("echo mine; sleep 1").WithStandardOutput(holder).StartAsync(Cancelled);
         SyscallResult held = RawSyscall.Invoke(Syscall.pidfd_getfd, process.Process, 1);
         Assert.SkipWhen(held.IsError, $"pidfd_getfd(2): {held.Errno}");
         using var end = new LinuxHandle((int)held.Value);
@@ -216,7 +216,7 @@ public class OutputTests
     public async Task A_service_is_awaited_by_its_line_and_its_port_and_stopped()
     {
         Assert.SkipWhen(Host.FindTool("socat") is null, "needs socat");
-        await using ContainerProcess service = await Box.Shell(
+        await using Container service = await Box.Shell(
             "trap 'echo bye; exit 5' TERM; echo starting; echo ready; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; "
                 + "socat TCP-LISTEN:8080,fork - & wait").WithStandardOutput(Stdio.Pipe).StartAsync(Cancelled);
         Assert.Equal("ready", (await service.WaitForLineAsync(new Regex("^rea"), Cancelled).WaitAsync(s_soon)).Text);
@@ -229,7 +229,7 @@ public class OutputTests
     [Fact]
     public async Task Who_does_not_stop_is_killed_after_the_grace()
     {
-        await using ContainerProcess process = await Box.Shell("trap '' TERM; echo ready; sleep 1000; sleep 1000")
+        await using Container process = await Box.Shell("trap '' TERM; echo ready; sleep 1000; sleep 1000")
             .WithStandardOutput(Stdio.Pipe).StartAsync(Cancelled);
         await process.WaitForLineAsync(new Regex("ready"), Cancelled);
         ContainerResult result = await process.StopAsync(TimeSpan.FromMilliseconds(300), Cancelled).WaitAsync(s_soon);
@@ -239,13 +239,13 @@ public class OutputTests
     [Fact]
     public async Task What_never_comes_is_told_by_the_end()
     {
-        await using ContainerProcess process = await Box.Shell("echo a; exit 6").WithStandardOutput(Stdio.Pipe).StartAsync(Cancelled);
+        await using Container process = await Box.Shell("echo a; exit 6").WithStandardOutput(Stdio.Pipe).StartAsync(Cancelled);
         ContainerFailedException e = await Assert.ThrowsAsync<ContainerFailedException>(
             () => process.WaitForLineAsync(new Regex("never"), Cancelled).WaitAsync(s_soon));
         Assert.Equal(6, e.Result.ExitCode);
         e = await Assert.ThrowsAsync<ContainerFailedException>(() => process.WaitForPortAsync(1, Cancelled).WaitAsync(s_soon));
         Assert.Equal(6, e.Result.ExitCode);
-        await using ContainerProcess silent = await Box.Builder("/bin/true").StartAsync(Cancelled);
+        await using Container silent = await Box.Builder("/bin/true").StartAsync(Cancelled);
         Assert.Throws<InvalidOperationException>(() => silent.ReadLinesAsync(Cancelled));
     }
 

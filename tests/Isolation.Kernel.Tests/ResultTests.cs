@@ -13,7 +13,7 @@ public sealed class ResultTests
     public async Task A_program_that_ended_by_itself_has_not_timed_out()
     {
         // A zombie takes a signal (kill(2)), and keeps its own status.
-        await using ContainerProcess process = await Box.Builder("/bin/true").WithTimeout(TimeSpan.FromMilliseconds(300)).StartAsync();
+        await using Container process = await Box.Builder("/bin/true").WithTimeout(TimeSpan.FromMilliseconds(300)).StartAsync();
         await Task.Delay(700, TestContext.Current.CancellationToken);
         ContainerResult result = await process.WaitAsync();
         Assert.Equal((0, null, false, false, ContainerLimits.None),
@@ -23,7 +23,7 @@ public sealed class ResultTests
     [Fact]
     public async Task A_program_that_ended_by_itself_was_not_killed()
     {
-        await using ContainerProcess process = await Box.Shell("exit 7").StartAsync();
+        await using Container process = await Box.Shell("exit 7").StartAsync();
         while (!process.Process.HasExited)
             await Task.Delay(5, TestContext.Current.CancellationToken);
         ContainerResult result = await process.KillAllAsync();
@@ -33,15 +33,15 @@ public sealed class ResultTests
     [Fact]
     public async Task The_first_who_killed_is_told()
     {
-        await using ContainerProcess late = await Box.Builder("/bin/sleep",
+        await using Container late = await Box.Builder("/bin/sleep",
             "1000").WithTimeout(TimeSpan.FromMilliseconds(200)).StartAsync();
         ContainerResult timed = await late.WaitAsync();
         Assert.Equal((9, true, false), (timed.Status.Signal, timed.TimedOut, timed.Killed));
-        await using ContainerProcess early = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
+        await using Container early = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
         ContainerResult killed = await early.KillAllAsync();
         Assert.Equal((9, false, true), (killed.Status.Signal, killed.TimedOut, killed.Killed));
         // By another: neither.
-        await using ContainerProcess other = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
+        await using Container other = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
         other.Process.SendSignal(9);
         ContainerResult ended = await other.WaitAsync();
         Assert.Equal((9, false, false), (ended.Status.Signal, ended.TimedOut, ended.Killed));
@@ -90,7 +90,7 @@ public sealed class ResultTests
     {
         Host.NeedsRoot();
         Cgroups.ContainerLimitTests.NeedsOwnCgroup();
-        await using ContainerProcess process = await Box.Shell("read go; exit 5").WithStandardInput(Stdio.Pipe)
+        await using Container process = await Box.Shell("read go; exit 5").WithStandardInput(Stdio.Pipe)
             .WithMemoryMax(ByteSize.FromMebibytes(64)).StartAsync();
         string[] directories = [.. process.Cgroup!.Directories.Select(d => d.MountPoint + d.Path)];
         string file = directories.Select(d => d + "/pids.max").First(File.Exists);

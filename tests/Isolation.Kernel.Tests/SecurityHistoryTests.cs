@@ -158,7 +158,7 @@ public class SecurityHistoryTests
         string root = Box.MakeRoot(directory);
         directory.Make("root/dev");
         directory.Link("root/dev/console", "/proc/sysrq-trigger");
-        await using ContainerProcess process = await InRoot(root, "/bin/sh", "-c",
+        await using Container process = await InRoot(root, "/bin/sh", "-c",
             "[ $(stat -c %t:%T /dev/console) = $(stat -c %t:%T $(tty)) ] && echo same; readlink /dev/console || echo no link")
             .WithTerminal().StartAsync();
         var buffer = new byte[200];
@@ -246,7 +246,7 @@ public class SecurityHistoryTests
     public async Task CVE_2016_9962_a_joining_process_cannot_be_traced_from_inside()
     {
         // The steps before the namespaces are entered make the process undumpable, so that even the container's root is refused.
-        await using ContainerProcess target = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container target = await Box.Builder("/bin/sleep", "1000").StartAsync();
         LaunchPlan plan = Box.Builder("/bin/true").AddJoinedNamespaces(NamespaceKinds.Pid | NamespaceKinds.Net, target).Plan();
         LaunchStep[] steps = [.. plan.Steps];
         int forbid = Array.FindIndex(steps, s => s.Action == "forbid tracing of");
@@ -262,7 +262,7 @@ public class SecurityHistoryTests
             .WithUserNamespace(IdMap.Single(0, HostFacts.Current.UserId), IdMap.Single(0, HostFacts.Current.GroupId)).Plan();
         LaunchStep[] steps = [.. plan.Steps];
         Assert.InRange(Array.FindIndex(steps, s => s.Action == "deny"), 0, Array.FindIndex(steps, s => s.Action == "map group ids") - 1);
-        await using ContainerProcess process = await new ContainerBuilder(plan.Spec).WithStandardOutput(Stdio.Pipe).StartAsync();
+        await using Container process = await new ContainerBuilder(plan.Spec).WithStandardOutput(Stdio.Pipe).StartAsync();
         Assert.Equal("deny", (await new StreamReader(process.StandardOutput!).ReadToEndAsync()).Trim());
     }
 
@@ -299,7 +299,7 @@ public class SecurityHistoryTests
     [Fact]
     public async Task Sibling_containers_do_not_see_each_other()
     {
-        await using ContainerProcess other = await Box.Builder("/bin/sleep", "1000").StartAsync();
+        await using Container other = await Box.Builder("/bin/sleep", "1000").StartAsync();
         Assert.Equal("0", await Box.Shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 1[0]00'; true").OutputAsync());
     }
 }

@@ -20,7 +20,7 @@ public class StreamOwnerTests
             .WithStandardError(Stdio.Pipe);
         if (userNamespace || !Host.IsRoot)
             builder = builder.WithRanges();
-        await using ContainerProcess process = await builder.StartAsync(TestContext.Current.CancellationToken);
+        await using Container process = await builder.StartAsync(TestContext.Current.CancellationToken);
         process.StandardInput!.Write("word\n"u8);
         Task<string> errors = new StreamReader(process.StandardError!).ReadToEndAsync(TestContext.Current.CancellationToken);
         string output = await new StreamReader(process.StandardOutput!).ReadToEndAsync(TestContext.Current.CancellationToken);

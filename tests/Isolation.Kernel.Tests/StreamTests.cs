@@ -19,7 +19,7 @@ public class StreamTests
         (int count, TimeSpan limit, TimeSpan allowed) = Host.IsLong
             ? (80, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2.2)) : (10, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3));
         LaunchPlan plan = Piped(Box.Shell("echo hi; exec sleep 1000")).WithTimeout(limit).Plan();
-        ContainerProcess[] processes = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => plan.StartAsync()));
+        Container[] processes = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => plan.StartAsync()));
         Task<int>[] reads = [.. processes.SelectMany(p => new[] { p.StandardOutput!, p.StandardError! })
             .Select(s => s.ReadAsync(new byte[100]).AsTask())];
         using var free = new ManualResetEventSlim();
@@ -41,7 +41,7 @@ public class StreamTests
             ?.WriteLine($"{count} containers limited to {limit.TotalMilliseconds} ms ran for at most {longest.TotalMilliseconds:F0} ms");
         Assert.InRange(longest, limit, allowed);
         await Task.WhenAll(reads).WaitAsync(s_soon);
-        foreach (ContainerProcess process in processes)
+        foreach (Container process in processes)
             await process.DisposeAsync();
     }
 
@@ -55,7 +55,7 @@ public class StreamTests
             // the watcher and the launcher threads are there
         }
 
-        var processes = new List<ContainerProcess>();
+        var processes = new List<Container>();
         for (int i = 0; i < count; i++)
             processes.Add(await plan.StartAsync());
         using var stop = new CancellationTokenSource();
@@ -83,7 +83,7 @@ public class StreamTests
     [Fact]
     public async Task A_read_that_is_cancelled_loses_nothing_that_comes_later()
     {
-        await using ContainerProcess process = await Piped(Box.Shell("read line; echo $line")).StartAsync();
+        await using Container process = await Piped(Box.Shell("read line; echo $line")).StartAsync();
         using (var cancel = new CancellationTokenSource(50))
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => process.StandardOutput!.ReadAsync(new byte[100], cancel.Token)
                 .AsTask()).WaitAsync(s_soon);
@@ -94,7 +94,7 @@ public class StreamTests
     [Fact]
     public async Task A_closed_stream_ends_what_waits_on_it()
     {
-        ContainerProcess process = await Piped(Box.Builder("/bin/sleep", "1000")).StartAsync();
+        Container process = await Piped(Box.Builder("/bin/sleep", "1000")).StartAsync();
         Task<int> read = process.StandardOutput!.ReadAsync(new byte[1]).AsTask();
         Task write = process.StandardInput!.WriteAsync(new byte[1_000_000]).AsTask();
         process.StandardOutput.Dispose();
@@ -111,7 +111,7 @@ public class StreamTests
     {
         var sent = new byte[3_000_000];
         new Random(1).NextBytes(sent);
-        await using ContainerProcess process = await Piped(Box.Builder("/bin/cat")).StartAsync();
+        await using Container process = await Piped(Box.Builder("/bin/cat")).StartAsync();
         using var received = new MemoryStream();
         Task reading = asynchronously
             ? process.StandardOutput!.CopyToAsync(received)
@@ -128,7 +128,7 @@ public class StreamTests
     [Fact]
     public async Task A_terminal_is_read_and_written_at_once()
     {
-        await using ContainerProcess process = await Box.Shell("stty -echo; echo ready; read line; echo \"<$line>\"")
+        await using Container process = await Box.Shell("stty -echo; echo ready; read line; echo \"<$line>\"")
             .WithTerminal().StartAsync();
         var reader = new StreamReader(process.Terminal!.Stream);
         Assert.Equal("ready", await reader.ReadLineAsync());
@@ -151,7 +151,7 @@ public class StreamTests
         const string Script = "for fd in 0 1 2; do sed -n 's/^flags:[[:space:]]*//p' /proc/self/fdinfo/$fd <&$fd; done";
         string output;
         ContainerBuilder builder = Box.Shell(Script);
-        await using ContainerProcess process = await (terminal ? builder.WithTerminal() : Piped(builder)).StartAsync();
+        await using Container process = await (terminal ? builder.WithTerminal() : Piped(builder)).StartAsync();
         if (terminal)
             output = string.Concat(new[] { await Line(), await Line(), await Line() });
         else
@@ -177,7 +177,7 @@ public class StreamTests
     [Fact]
     public async Task Writing_to_a_program_that_has_ended_is_an_error_that_names_the_stream()
     {
-        await using ContainerProcess process = await Piped(Box.Builder("/bin/true")).StartAsync();
+        await using Container process = await Piped(Box.Builder("/bin/true")).StartAsync();
         await process.WaitAsync();
         IOException error = Assert.Throws<IOException>(() => process.StandardInput!.Write("x"u8));
         Assert.Equal("Cannot write the container's standard input: write(2) failed with EPIPE (nobody reads the other end).",

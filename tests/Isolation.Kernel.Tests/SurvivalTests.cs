@@ -119,7 +119,7 @@ public class SurvivalTests
             {
                 try
                 {
-                    await using ContainerProcess process = await plans[i % plans.Length].StartAsync();
+                    await using Container process = await plans[i % plans.Length].StartAsync();
                 }
                 catch (LaunchException e)
                 {
@@ -170,7 +170,7 @@ public class SurvivalTests
         {
             for (int i = Interlocked.Increment(ref next); i <= count; i = Interlocked.Increment(ref next))
             {
-                await using ContainerProcess process = await plans[i % plans.Length].StartAsync();
+                await using Container process = await plans[i % plans.Length].StartAsync();
                 ContainerResult result = await process.WaitAsync();
                 Assert.True(result.Status.Code == 0, result.ToString());
             }

@@ -12,7 +12,7 @@ public sealed class WarmUp : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         LaunchPlan plan = Box.Builder("/bin/true").WithLaunchForm(LaunchForm.Sealed).Plan();
-        foreach (ContainerProcess process in await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => plan.StartAsync())))
+        foreach (Container process in await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => plan.StartAsync())))
             await process.DisposeAsync();
     }
 

@@ -131,7 +131,7 @@ internal static class FaultVictim
             .WithCommand("/bin/sh", "-c", "cat; exit 7", $"faulty-{Environment.ProcessId}").WithTimeout(TimeSpan.FromSeconds(60))
             .WithStandardInput(Stdio.Pipe).WithStandardOutput(Stdio.Pipe).WithStandardError(Stdio.Null)
                 .WithCgroup(CgroupUse.SharedWithParent);
-        ContainerProcess? other = mode == "joined" ? await new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", "1000")
+        Container? other = mode == "joined" ? await new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", "1000")
             .WithCgroup(CgroupUse.SharedWithParent).StartAsync() : null;
         LaunchPlan plan = mode switch
         {
@@ -153,7 +153,7 @@ internal static class FaultVictim
         };
         return async () =>
         {
-            await using ContainerProcess process = await plan.StartAsync();
+            await using Container process = await plan.StartAsync();
             try
             {
                 if (process.Terminal is null)

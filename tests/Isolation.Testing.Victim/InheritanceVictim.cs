@@ -16,7 +16,7 @@ internal static class InheritanceVictim
         using CompanionProcess? companion = kind == "companion" ? CompanionProcess.Start("/bin/sleep", ["sleep", "100"], self) : null;
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", "100")
             .WithCgroup(kind == "reaper" ? CgroupUse.Own : CgroupUse.SharedWithParent);
-        await using ContainerProcess? container = kind switch
+        await using Container? container = kind switch
         {
             "companion" => null,
             "init" => await builder.WithInit().StartAsync(),

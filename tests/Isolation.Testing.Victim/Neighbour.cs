@@ -45,7 +45,7 @@ internal static class Neighbour
     {
         try
         {
-            await using ContainerProcess process = await plan.StartAsync();
+            await using Container process = await plan.StartAsync();
             string? output = await new StreamReader(process.StandardOutput!).ReadLineAsync();
             ContainerResult result = await process.WaitAsync();
             return result.Status.Code == 0 && output == "done" ? null : $"{result}, \"{output}\"";

@@ -10,7 +10,7 @@ internal static class NetworkVictim
     {
         if (kind == "--network-orphan")
         {
-            ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).WithDieWithParent(false)
+            Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).WithDieWithParent(false)
                 .WithNetwork("kept").AddPublishedPort("8080:80").Start();
             Console.WriteLine(orphan.ProcessId);
             await Task.Delay(Timeout.Infinite);
@@ -27,7 +27,7 @@ internal static class NetworkVictim
                 if (round % 2 == 1)
                     builder = builder.WithEgress(EgressPolicy.DenyAll.Allow("10.0.0.0/8:80"))
                         .WithRateLimit(new RateLimit { Egress = BitRate.FromMegabits(10) });
-                await using ContainerProcess process = await builder.StartAsync();
+                await using Container process = await builder.StartAsync();
                 output.WriteByte((byte)'.');
             }
         }));

@@ -83,7 +83,7 @@ if (args[0] == "--containers")
 
 if (args[0] == "--orphan")
 {
-    ContainerProcess orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).WithDieWithParent(false)
+    Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).WithDieWithParent(false)
         .WithInit(args[2] == "init").Start();
     Console.WriteLine(orphan.ProcessId);
     Thread.Sleep(Timeout.Infinite);
@@ -98,11 +98,11 @@ LaunchPlan[] plans =
     builder.WithInit().Plan(),
 ];
 using Stream output = Console.OpenStandardOutput();
-ContainerProcess onMainThread = plans[0].Start();
+Container onMainThread = plans[0].Start();
 output.WriteByte((byte)'.');
 await Task.WhenAll(Enumerable.Range(0, 6).Select(async i =>
 {
-    var running = new Queue<ContainerProcess>();
+    var running = new Queue<Container>();
     while (true)
     {
         running.Enqueue(await plans[i % plans.Length].StartAsync());

@@ -17,7 +17,7 @@ internal static class ReuseVictim
         using (Process warmUp = Process.Start("/bin/true"))
             await warmUp.WaitForExitAsync();
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", "100");
-        ContainerProcess first = await builder.StartAsync();
+        Container first = await builder.StartAsync();
         int id = first.ProcessId;
         SetLastNumber(id + 5000); // the runtime's own threads get others
         PidHandle held = PidHandle.Open(id);
@@ -41,7 +41,7 @@ internal static class ReuseVictim
         Tell("route socket by handle", await Record(() => Task.FromResult(RouteSocket.Open(held))));
         Tell("signal", await Record(() => { held.SendSignal(9); return Task.FromResult(0); }));
         Console.WriteLine($"traffic: {ContainerTraffic.Read(held)?.ToString() ?? "none"}");
-        await using ContainerProcess inNamespace = await byNamespace.StartAsync();
+        await using Container inNamespace = await byNamespace.StartAsync();
         Console.WriteLine($"join by namespace: {(await inNamespace.WaitAsync()).Status.Code}");
         Console.WriteLine($"stranger lives: {!stranger.HasExited}");
         stranger.Kill();

@@ -60,7 +60,7 @@ internal static class ShortageVictim
     /// <summary>What is refused in need must neither end the process nor hang.</summary>
     private static async Task TryAsync(Action shorten, Action restore)
     {
-        ContainerProcess? process = null;
+        Container? process = null;
         shorten();
         try
         {

@@ -66,7 +66,7 @@ internal static class StrangerVictim
     /// and with them the number that its own had.</summary>
     private static async Task RecycleAsync(ContainerBuilder builder, NamespaceKinds kind)
     {
-        ContainerProcess container = await builder.WithCommand("/bin/cat").WithStandardInput(Stdio.Pipe).StartAsync();
+        Container container = await builder.WithCommand("/bin/cat").WithStandardInput(Stdio.Pipe).StartAsync();
         ulong number = NumberOf(kind, container.ProcessId);
         container.StandardInput!.Dispose();
         while (!container.Process.HasExited)
@@ -171,10 +171,10 @@ internal static class StrangerVictim
     private static async Task StartTwoAsync(string marker)
     {
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).WithStandardOutput(Stdio.Null);
-        ContainerProcess delegated = await builder.WithCommand("/bin/sh", "-c", "mkdir -p /sys/fs/cgroup/sub/below /sys/fs/cgroup/other "
+        Container delegated = await builder.WithCommand("/bin/sh", "-c", "mkdir -p /sys/fs/cgroup/sub/below /sys/fs/cgroup/other "
             + $"&& echo $$ > /sys/fs/cgroup/sub/below/cgroup.procs; sleep {marker} & sleep {marker}")
             .WithDelegatedCgroup().AddMount(new Cgroup2Mount("/sys/fs/cgroup", MountFlags.NoSuid)).StartAsync();
-        ContainerProcess plain = await builder.WithCommand("/bin/sh", "-c", $"sleep {marker} & setsid sleep {marker} & wait")
+        Container plain = await builder.WithCommand("/bin/sh", "-c", $"sleep {marker} & setsid sleep {marker} & wait")
             .WithNamespacesSharedWithHost(NamespaceKinds.Pid).StartAsync();
         while (delegated.Cgroup!.ReadProcesses(recursive: true).Length < 3 || delegated.Cgroup.ReadChildNames().Length < 2
             || plain.Cgroup!.ReadProcesses().Length < 3)
@@ -194,7 +194,7 @@ internal static class StrangerVictim
         // An ordinary user has mount namespaces of its own below a user namespace only.
         string[] apartBy = Environment.UserName == "root" ? ["-m", "sleep", "1000"] : ["-U", "-m", "sleep", "1000"];
         using Process witness = Process.Start("sleep", "1000"), apart = Process.Start("unshare", apartBy);
-        ContainerProcess? host = null;
+        Container? host = null;
         ContainerBuilder builder;
         if (kind == "joined")
         {
@@ -217,7 +217,7 @@ internal static class StrangerVictim
         int ended = 0, timedOut = 0, failed = 0;
         for (int i = 0; i < count; i++)
         {
-            await using ContainerProcess container = await plan.StartAsync();
+            await using Container container = await plan.StartAsync();
             ContainerResult result = await container.WaitAsync();
             ended++;
             timedOut += result.TimedOut ? 1 : 0;

@@ -67,7 +67,7 @@ public sealed class LaunchPlan
     /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be
     /// started.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
-    public Task<ContainerProcess> StartAsync(CancellationToken cancellationToken = default) =>
+    public Task<Container> StartAsync(CancellationToken cancellationToken = default) =>
         StartAsync(brokenCall: -1, cancellationToken);
 
     /// <summary>Starts a container by this plan, and returns when its program has been executed.</summary>
@@ -78,13 +78,13 @@ public sealed class LaunchPlan
     /// <exception cref="LinuxException">The process that removes control groups, should this one be killed, could not be
     /// started.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
-    public ContainerProcess Start(CancellationToken cancellationToken = default)
+    public Container Start(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (!StartPreparation.IsNeeded(Spec))
-            return Start(new ContainerProcess(this, brokenCall: -1), cancellationToken);
+            return Start(new Container(this, brokenCall: -1), cancellationToken);
         using StartPreparation prepared = StartPreparation.RunAsync(this, cancellationToken).GetAwaiter().GetResult();
-        return Start(new ContainerProcess(prepared.Plan, brokenCall: -1) { Pinned = prepared.Pinned }, cancellationToken);
+        return Start(new Container(prepared.Plan, brokenCall: -1) { Pinned = prepared.Pinned }, cancellationToken);
     }
 
     /// <summary>The plan with every system call, for a bug report.</summary>
@@ -93,35 +93,35 @@ public sealed class LaunchPlan
     /// <summary>The plan as a numbered list.</summary>
     public override string ToString() => Print(calls: false);
 
-    internal Task<ContainerProcess> StartAsync(int brokenCall, CancellationToken cancellationToken)
+    internal Task<Container> StartAsync(int brokenCall, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
-            return Task.FromCanceled<ContainerProcess>(cancellationToken);
+            return Task.FromCanceled<Container>(cancellationToken);
         return StartPreparation.IsNeeded(Spec) ? PrepareAndStartAsync(brokenCall, cancellationToken)
-            : StartAsync(new ContainerProcess(this, brokenCall), cancellationToken);
+            : StartAsync(new Container(this, brokenCall), cancellationToken);
     }
 
-    private async Task<ContainerProcess> PrepareAndStartAsync(int brokenCall, CancellationToken cancellationToken)
+    private async Task<Container> PrepareAndStartAsync(int brokenCall, CancellationToken cancellationToken)
     {
         using StartPreparation prepared = await StartPreparation.RunAsync(this, cancellationToken).ConfigureAwait(false);
-        return await StartAsync(new ContainerProcess(prepared.Plan, brokenCall) { Pinned = prepared.Pinned }, cancellationToken)
+        return await StartAsync(new Container(prepared.Plan, brokenCall) { Pinned = prepared.Pinned }, cancellationToken)
             .ConfigureAwait(false);
     }
 
-    private static Task<ContainerProcess> StartAsync(ContainerProcess process, CancellationToken cancellationToken)
+    private static Task<Container> StartAsync(Container process, CancellationToken cancellationToken)
     {
         Enter(process, LaunchQueue.Post, cancellationToken);
         return cancellationToken.CanBeCanceled ? process.StartedOrCancelled(cancellationToken) : process.Started;
     }
 
-    private static ContainerProcess Start(ContainerProcess process, CancellationToken cancellationToken)
+    private static Container Start(Container process, CancellationToken cancellationToken)
     {
         using CancellationTokenRegistration registration = process.CancelStartBy(cancellationToken);
         Enter(process, LaunchQueue.RunOrPost, cancellationToken);
         return process.StartedOrCancelled(cancellationToken).GetAwaiter().GetResult();
     }
 
-    private static void Enter(ContainerProcess process, Action<LaunchRequest> queue, CancellationToken cancellationToken)
+    private static void Enter(Container process, Action<LaunchRequest> queue, CancellationToken cancellationToken)
     {
         process.StartCancelled = cancellationToken;
         process.Request.Reserve();

@@ -43,7 +43,7 @@ public class ContainerLimitTests
     public async Task A_container_is_born_in_its_control_group_with_the_limits_in_force()
     {
         NeedsOwnCgroup();
-        await using ContainerProcess process = await Box.Builder("/bin/sleep", "1000").WithMemoryMax(ByteSize.FromMebibytes(100))
+        await using Container process = await Box.Builder("/bin/sleep", "1000").WithMemoryMax(ByteSize.FromMebibytes(100))
             .WithName("born").StartAsync();
         Assert.Contains(process.ProcessId, process.Cgroup!.ReadProcesses());
         Assert.Equal(100 << 20, LimitTests.ReadMax(process.Cgroup));
@@ -123,7 +123,7 @@ public class ContainerLimitTests
         {
             while (Interlocked.Increment(ref next) <= cycles)
             {
-                await using ContainerProcess process = await plan.StartAsync();
+                await using Container process = await plan.StartAsync();
                 ContainerResult result = await process.WaitAsync();
                 Assert.True(result.Status.Code == 0, result.ToString());
             }
@@ -138,7 +138,7 @@ public class ContainerLimitTests
         Host.NeedsRoot();
         string marker = $"95{Random.Shared.Next(10_000_000)}";
         HashSet<string> before = [.. Leaks.Cgroups()];
-        ContainerProcess process = await Box.Shell($"setsid sh -c 'sleep {marker} & sleep {marker} &' ; sleep {marker}")
+        Container process = await Box.Shell($"setsid sh -c 'sleep {marker} & sleep {marker} &' ; sleep {marker}")
             .WithNamespacesSharedWithHost(Namespaces.NamespaceKinds.Pid).StartAsync();
         await ContainerTests.WaitFor(() => process.Cgroup!.ReadProcesses().Length >= 3);
         await process.DisposeAsync();

@@ -17,7 +17,7 @@ public class UpdateTests
     {
         ContainerLimitTests.NeedsOwnCgroup();
         Host.NeedsRoot();
-        await using ContainerProcess process = await Start("change", b => b.WithMemoryMax(s_memory).WithMemorySwapMax(0)
+        await using Container process = await Start("change", b => b.WithMemoryMax(s_memory).WithMemorySwapMax(0)
             .WithCpuMax(new CpuMax(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1))));
         Cgroup cgroup = process.Cgroup!;
         Assert.SkipWhen(cgroup.Read(TestCgroup.IsV2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes") is null,
@@ -58,7 +58,7 @@ public class UpdateTests
         Host.NeedsRoot();
         string directory;
         string all = Allowed(Environment.ProcessId);
-        await using (ContainerProcess process = await Start("processors", b => b))
+        await using (Container process = await Start("processors", b => b))
         {
             await UpdateAsync("processors", "--cpuset-cpus", "0");
             Assert.Equal("0", Allowed(process.ProcessId));
@@ -160,9 +160,9 @@ public class UpdateTests
         }
     }
 
-    private static async Task<ContainerProcess> Start(string name, Func<ContainerBuilder, ContainerBuilder> limit)
+    private static async Task<Container> Start(string name, Func<ContainerBuilder, ContainerBuilder> limit)
     {
-        ContainerProcess process = await limit(Box.Shell("echo up; sleep 1000")).WithName(name).WithStandardOutput(Stdio.Pipe).StartAsync();
+        Container process = await limit(Box.Shell("echo up; sleep 1000")).WithName(name).WithStandardOutput(Stdio.Pipe).StartAsync();
         using var reader = new StreamReader(process.StandardOutput!);
         Assert.Equal("up", await reader.ReadLineAsync());
         return process;

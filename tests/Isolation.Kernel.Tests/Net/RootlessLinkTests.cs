@@ -15,9 +15,9 @@ public class RootlessLinkTests
         Host.NeedsOrdinaryUser();
         Host.NeedsTool("socat");
         var leaks = new Leaks();
-        await using (ContainerProcess first = await Box.Shell("sleep 60").StartAsync(TestContext.Current.CancellationToken))
+        await using (Container first = await Box.Shell("sleep 60").StartAsync(TestContext.Current.CancellationToken))
         {
-            await using ContainerProcess second = await Box.Shell("sleep 60").AddJoinedNamespaces(NamespaceKinds.User, first)
+            await using Container second = await Box.Shell("sleep 60").AddJoinedNamespaces(NamespaceKinds.User, first)
                 .StartAsync(TestContext.Current.CancellationToken);
             VethPair pair = VethPair.Create(new VethLink
             {
@@ -31,7 +31,7 @@ public class RootlessLinkTests
                 inSecond.Add(Address.Parse(pair.Peer.Index, "10.7.0.2/24"));
             }
 
-            await using ContainerProcess server = await Box.Shell("exec socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo from the second'")
+            await using Container server = await Box.Shell("exec socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:'echo from the second'")
                 .AddJoinedNamespaces(NamespaceKinds.Net, second).StartAsync(TestContext.Current.CancellationToken);
             string said = await Box.Shell(
                 "for i in $(seq 100); do socat -t10 -T10 - TCP4:10.7.0.2:80 2>/dev/null </dev/null | grep . && break; sleep 0.2; done")
@@ -49,7 +49,7 @@ public class RootlessLinkTests
     public async Task A_limit_and_a_policy_hold_in_a_container_of_an_ordinary_user()
     {
         Host.NeedsOrdinaryUser();
-        await using ContainerProcess container = await Box.Shell("sleep 60").WithEgress(EgressPolicy.DenyAll)
+        await using Container container = await Box.Shell("sleep 60").WithEgress(EgressPolicy.DenyAll)
             .StartAsync(TestContext.Current.CancellationToken);
         using NftSocket nft = NftSocket.Open(container.Process);
         Assert.Contains("policy drop", nft.ReadRuleset().ToString());

@@ -76,7 +76,7 @@ public class LsmTests
         SELinuxContext files = new SELinuxContext("system_u", "object_r", "tmpfs_t").WithCategories(categories);
         Assert.Equal($"{files}\n{files}", await Box.Shell("ls -Zd /dev /tmp | cut -d' ' -f1").AddMount(new Namespaces.TmpfsMount("/tmp"))
             .WithSELinux(context, files).OutputAsync());
-        await using (ContainerProcess running = await Box.Builder("sleep", "100").WithSELinux(context)
+        await using (Container running = await Box.Builder("sleep", "100").WithSELinux(context)
             .StartAsync(TestContext.Current.CancellationToken))
             Assert.Equal(context, SELinux.ContextOf(running.ProcessId));
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true")

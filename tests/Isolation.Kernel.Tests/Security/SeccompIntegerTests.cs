@@ -118,7 +118,7 @@ public class SeccompIntegerTests
         using var never = new ManualResetEventSlim();
         using var reached = new ManualResetEventSlim();
         SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow).Add(SeccompAction.UserNotify, "mkdir", "mkdirat");
-        ContainerProcess process = await Box.Builder("mkdir", "/tmp/x").WithSeccomp(filter, _ =>
+        Container process = await Box.Builder("mkdir", "/tmp/x").WithSeccomp(filter, _ =>
         {
             reached.Set();
             never.Wait();

@@ -11,9 +11,9 @@ namespace Isolation.Containers;
 
 /// <summary>A running container: the program that it was started for, held by a pidfd, and its init.
 /// Disposing it kills everything in it.</summary>
-public sealed partial class ContainerProcess : IAsyncDisposable
+public sealed partial class Container : IAsyncDisposable
 {
-    private readonly TaskCompletionSource<ContainerProcess> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Container> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ContainerResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private const int Unreaped = 0, ReapedByWatcher = 1, ReapedByCaller = 2;
 
@@ -40,7 +40,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
         Caller,
     }
 
-    internal ContainerProcess(LaunchPlan plan, int brokenCall)
+    internal Container(LaunchPlan plan, int brokenCall)
     {
         Plan = plan;
         _brokenCall = brokenCall;
@@ -73,7 +73,7 @@ public sealed partial class ContainerProcess : IAsyncDisposable
 
     internal ContainerLaunch Request { get; }
 
-    internal Task<ContainerProcess> Started => _started.Task;
+    internal Task<Container> Started => _started.Task;
 
     /// <summary>Waits until the container has ended.</summary>
     /// <param name="cancellationToken">Ends the waiting; the container runs on.</param>

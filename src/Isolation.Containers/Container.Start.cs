@@ -4,7 +4,7 @@ using Isolation.Linux.Launching;
 
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     /// <summary>So long a caller that has cancelled waits for the launch to be undone. What is not over by then is undone when it
     /// is.</summary>
@@ -13,7 +13,7 @@ public sealed partial class ContainerProcess
     private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Waits for the start. Whatever that waits for: where it is cancelled it is killed, and undone.</summary>
-    internal async Task<ContainerProcess> StartedOrCancelled(CancellationToken cancellationToken)
+    internal async Task<Container> StartedOrCancelled(CancellationToken cancellationToken)
     {
         using CancellationTokenRegistration registration = CancelStartBy(cancellationToken);
         if (await Task.WhenAny(Started, _abandoned.Task).ConfigureAwait(false) != Started)
@@ -22,7 +22,7 @@ public sealed partial class ContainerProcess
             throw new OperationCanceledException(cancellationToken);
         }
 
-        ContainerProcess process;
+        Container process;
         try
         {
             process = await Started.ConfigureAwait(false);
@@ -40,7 +40,7 @@ public sealed partial class ContainerProcess
     }
 
     internal CancellationTokenRegistration CancelStartBy(CancellationToken cancellationToken) =>
-        cancellationToken.UnsafeRegister(static state => ((ContainerProcess)state!).CancelStart(), this);
+        cancellationToken.UnsafeRegister(static state => ((Container)state!).CancelStart(), this);
 
     private void CancelStart()
     {
@@ -68,7 +68,7 @@ public sealed partial class ContainerProcess
     {
         try
         {
-            ContainerProcess process = await Started.ConfigureAwait(false);
+            Container process = await Started.ConfigureAwait(false);
             await process.DisposeAsync().ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // Nobody waits for it any more.

@@ -1,6 +1,6 @@
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     private readonly Lock _survivors = new();
 

@@ -8,10 +8,10 @@ using Isolation.Namespaces;
 
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     /// <summary>The container's place in the launch queue.</summary>
-    internal sealed class ContainerLaunch(ContainerProcess container) : LaunchRequest
+    internal sealed class ContainerLaunch(Container container) : LaunchRequest
     {
         private readonly List<(Slot Slot, int Descriptor)> _presets = [], _given = [];
         private TimeSpan _begin;

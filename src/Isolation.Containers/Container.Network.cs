@@ -5,7 +5,7 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     private NetworkConnection? _connection;
 

@@ -7,7 +7,7 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     // Different calls that are kept; a program that tries all of them costs no more memory.
     private const int MaximumDenials = 64;

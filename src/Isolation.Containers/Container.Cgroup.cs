@@ -3,7 +3,7 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-public sealed partial class ContainerProcess
+public sealed partial class Container
 {
     /// <summary>Its control group: live statistics, limits that may be changed, freezing. Until it has ended; null where it has none of its
     /// own.</summary>
