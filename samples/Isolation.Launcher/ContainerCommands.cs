@@ -115,9 +115,9 @@ internal static class ContainerCommands
         {
             double elapsed = Stopwatch.GetElapsedTime(time, stats.Timestamp).TotalSeconds;
             double share = elapsed > 0.01 ? 100 * ((stats.Cpu?.Usage ?? default) - cpu).TotalSeconds / elapsed : 0;
-            ByteSize used = stats.Memory?.WorkingSet ?? 0, limit = stats.Memory is null or { Max: long.MaxValue }
+            ByteSize used = new(stats.Memory?.WorkingSet ?? 0), limit = stats.Memory is null or { Max: long.MaxValue }
                 ? ByteSize.Max
-                : stats.Memory.Max;
+                : new(stats.Memory.Max);
             string memory = $"{used.ToHumanString()} / {limit.ToHumanString()}";
             string io =
                 $"{new ByteSize(stats.Io?.ReadBytes ?? 0).ToHumanString()} / {new ByteSize(stats.Io?.WriteBytes ?? 0).ToHumanString()}";

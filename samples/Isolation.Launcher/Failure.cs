@@ -28,8 +28,7 @@ internal static class Failure
     }
 
     /// <summary>Whether an exception comes from what was asked for or from the host, and not from a fault of this program.</summary>
-    internal static bool IsExpected(Exception e) => e is UsageException or SpecException or KernelFeatureException or LinuxException
-        or SeccompLimitException or IOException
+    internal static bool IsExpected(Exception e) => e is UsageException or IsolationException or IOException
         or UnauthorizedAccessException or FormatException or ArgumentException or OverflowException or TimeoutException or SocketException;
 
     /// <summary>The reason in one line, without the runtime's mention of a parameter that the reader knows nothing of.</summary>

@@ -69,7 +69,7 @@ internal sealed record ResourceOptions
         {
             settings = swap.IsMax || Memory is null
                 ? settings.With(new CgroupSetting("memory.memsw.limit_in_bytes", swap.IsMax ? "-1" : swap.ToString()))
-                : settings.WithMemorySwapMax(swap.Bytes - Memory.Value.Bytes);
+                : settings.WithMemorySwapMax(new(swap.Bytes - Memory.Value.Bytes));
         }
 
         if (settings["cpu.max"] is not null && (settings["cpu.cfs_quota_us"] ?? settings["cpu.cfs_period_us"]) is not null)

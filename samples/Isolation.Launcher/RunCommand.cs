@@ -34,7 +34,7 @@ internal static class RunCommand
         {
             return plan.Start(signals.StartCancelled);
         }
-        catch (OperationCanceledException) when (signals.CancelledBy != 0)
+        catch (OperationCanceledException) when (signals.CancelledBy != Signal.None)
         {
             return null;
         }
@@ -45,7 +45,7 @@ internal static class RunCommand
         // Before the start, so that no signal can end this process while the container is on its way.
         using var signals = new SignalForwarding();
         if (Start(plan, signals) is not { } process)
-            return 128 + signals.CancelledBy;
+            return 128 + (int)signals.CancelledBy;
         await using (process)
         {
             signals.SendTo(process);
@@ -73,7 +73,7 @@ internal static class RunCommand
                 ContainerUsage usage = result.Usage!;
                 Failure.Tell(result.Limits.HasFlag(ContainerLimits.Memory)
                     ? $"out of memory: the kernel killed {usage.OomKills} of the container's processes by its own limit "
-                        + $"of {usage.MemoryMax.ToHumanString()} (peak {new ByteSize(usage.PeakMemory).ToHumanString()})."
+                        + $"of {usage.MemoryMax.ToHumanString()} (peak {usage.PeakMemory.ToHumanString()})."
                     : $"out of memory: the kernel killed {usage.OomKills} of the container's processes by a limit outside of it.");
             }
 

@@ -115,11 +115,11 @@ internal static class RunFlags
             (string key, string value) = option.Contains('=', StringComparison.Ordinal) ? Pair(option, "--tmpfs") : (option, "");
             mount = key switch
             {
-                "size" => mount with { SizeBytes = ByteCount(value) },
+                "size" => mount with { Size = new(ByteCount(value)) },
                 "nr_inodes" => mount with { Inodes = ByteCount(value) },
                 "uid" when TryId(value, out uint user) => mount with { UserId = user },
                 "gid" when TryId(value, out uint group) => mount with { GroupId = group },
-                "mode" when TryOctal(value, out int mode) => mount with { Mode = mode },
+                "mode" when TryOctal(value, out UnixFileMode mode) => mount with { Mode = mode },
                 "ro" => mount with { Flags = mount.Flags | MountFlags.ReadOnly },
                 "noexec" => mount with { Flags = mount.Flags | MountFlags.NoExec },
                 "rw" or "nosuid" or "nodev" or "exec" => mount,
@@ -167,12 +167,12 @@ internal static class RunFlags
     private static bool TryId(string text, out uint id) =>
         uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id != uint.MaxValue;
 
-    private static bool TryOctal(string text, out int mode)
+    private static bool TryOctal(string text, out UnixFileMode mode)
     {
-        mode = 0;
+        mode = UnixFileMode.None;
         if (text.Length is 0 or > 5 || text.Any(c => c is < '0' or > '7'))
             return false;
-        mode = Convert.ToInt32(text, 8);
+        mode = (UnixFileMode)Convert.ToInt32(text, 8);
         return true;
     }
 

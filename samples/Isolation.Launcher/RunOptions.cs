@@ -166,15 +166,15 @@ internal sealed record RunOptions
     {
         if (Command.IsEmpty)
             throw new UsageException("run needs a command.");
-        ContainerBuilder builder = new ContainerBuilder(ChooseRootfs(out bool writesThrough));
+        ContainerBuilder builder = new ContainerBuilder(ChooseRootfs());
         builder = (Privileged ? builder.WithPrivileged() : builder)
             .WithCommand(Command[0], Command.Skip(1))
-            .WithReadOnlyRoot(ReadOnly)
             .WithNamespacesSharedWithHost(Network.SharedWithHost ? SharedWithHost | NamespaceKinds.Net : SharedWithHost)
             .WithCapabilities(ChooseState(facts))
-            .WithNoNewPrivileges(Security.NoNewPrivileges ?? !Privileged)
             .WithTerminal(Terminal)
             .WithStepTimes(Times);
+        builder = ReadOnly ? builder.WithReadOnlyRoot() : builder.WithWritableRoot();
+        builder = Security.NoNewPrivileges ?? !Privileged ? builder.WithNoNewPrivileges() : builder.AllowNewPrivileges();
         builder = Security.Apply(builder, Privileged, ChooseCapabilities(facts));
         if (!SharedWithHost.HasFlag(NamespaceKinds.Uts))
             builder = builder.WithHostName(HostName);
@@ -185,9 +185,6 @@ internal sealed record RunOptions
         // Docker's list and what the flags add; the library adds the devices that are mounted only where nothing is said of rules.
         if (!Privileged && !DeviceRules.IsEmpty)
             builder = builder.WithDeviceRules(DeviceRule.DockerDefault.Concat(WholeDevices).Concat(DeviceRules));
-        // With a single id, directories of other owners cannot be copied up: the usual writable places are in memory.
-        if (!facts.IsPrivileged && !writesThrough && !ReadOnly)
-            builder = new[] { "/tmp", "/var/tmp", "/run" }.Aggregate(builder, (b, d) => b.AddMount(new TmpfsMount(d)));
         builder = Configurations.Aggregate(builder, (b, configure) => configure(b));
         // By the number of parts of their destinations, as docker sorts them (type mounts of moby's daemon): none hides another that lies
         // below it.
@@ -195,9 +192,9 @@ internal sealed record RunOptions
             .Aggregate(builder, (b, m) => b.AddMount(m)));
     }
 
-    private Rootfs ChooseRootfs(out bool writesThrough)
+    private Rootfs ChooseRootfs()
     {
-        writesThrough = Rootfs is not null && Rootfs.EndsWith(":rw", StringComparison.Ordinal);
+        bool writesThrough = Rootfs is not null && Rootfs.EndsWith(":rw", StringComparison.Ordinal);
         if (Rootfs is null)
             return Containers.Rootfs.Host;
         return writesThrough

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Isolation.Containers;
+using Isolation.Linux;
 
 namespace Isolation.Launcher;
 
@@ -12,24 +13,28 @@ internal sealed class SignalForwarding : IDisposable
     /// <summary>All signals of signal(7) but those that this process has no say in or lives by: SIGKILL and SIGSTOP; its own faults
     /// (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV); SIGPIPE, which the runtime ignores, and SIGCHLD, its children's; SIGTTIN and
     /// SIGTTOU, by which the terminal stops it in the background; 32 and 33 of the C library and 34 of the runtime.</summary>
-    internal static readonly ImmutableArray<int> Forwarded = [1, 2, 3, 10, 12, 14, 15, 16, 18, 20, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-        .. Enumerable.Range(35, 30)];
+    internal static readonly ImmutableArray<Signal> Forwarded =
+    [
+        Signal.SIGHUP, Signal.SIGINT, Signal.SIGQUIT, Signal.SIGUSR1, Signal.SIGUSR2, Signal.SIGALRM, Signal.SIGTERM, Signal.SIGSTKFLT,
+        Signal.SIGCONT, Signal.SIGTSTP, Signal.SIGURG, Signal.SIGXCPU, Signal.SIGXFSZ, Signal.SIGVTALRM, Signal.SIGPROF, Signal.SIGWINCH,
+        Signal.SIGIO, Signal.SIGPWR, Signal.SIGSYS, .. Enumerable.Range(35, 30).Select(n => (Signal)n),
+    ];
 
     /// <summary>So long a start may go on after a signal that asks for an end: the program may run already, and has a say in it
     /// then.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock _gate = new();
-    private readonly List<int> _early = [];
+    private readonly List<Signal> _early = [];
     private readonly CancellationTokenSource _ended = new();
     private readonly PosixSignalRegistration[] _registrations;
     private Container? _process;
     private bool _interrupted;
-    private int _end;
+    private Signal _end;
 
     internal SignalForwarding() => _registrations = [.. Forwarded.Select(Register)];
 
-    private PosixSignalRegistration Register(int signal) => PosixSignalRegistration.Create((PosixSignal)signal, context =>
+    private PosixSignalRegistration Register(Signal signal) => PosixSignalRegistration.Create((PosixSignal)signal, context =>
     {
         context.Cancel = true;
         Forward(signal);
@@ -38,8 +43,8 @@ internal sealed class SignalForwarding : IDisposable
     /// <summary>Cancelled by a signal that asks for an end before the program is there.</summary>
     internal CancellationToken StartCancelled => _ended.Token;
 
-    /// <summary>The signal that has cancelled the start; 0 where none has.</summary>
-    internal int CancelledBy => _end;
+    /// <summary>The signal that has cancelled the start; <see cref="Signal.None"/> where none has.</summary>
+    internal Signal CancelledBy => _end;
 
     internal void SendTo(Container process)
     {
@@ -47,7 +52,7 @@ internal sealed class SignalForwarding : IDisposable
         {
             _process = process;
             _ended.CancelAfter(Timeout.InfiniteTimeSpan);
-            foreach (int signal in _early)
+            foreach (Signal signal in _early)
                 Send(signal);
         }
     }
@@ -59,7 +64,7 @@ internal sealed class SignalForwarding : IDisposable
         _ended.Dispose();
     }
 
-    private void Forward(int signal)
+    private void Forward(Signal signal)
     {
         lock (_gate)
         {
@@ -71,7 +76,7 @@ internal sealed class SignalForwarding : IDisposable
 
             // A start that is over all the same hands it to the program.
             _early.Add(signal);
-            if (signal is not (1 or 2 or 3 or 15) || _end != 0)
+            if (signal is not (Signal.SIGHUP or Signal.SIGINT or Signal.SIGQUIT or Signal.SIGTERM) || _end != Signal.None)
                 return;
             _end = signal;
         }
@@ -86,10 +91,9 @@ internal sealed class SignalForwarding : IDisposable
         }
     }
 
-    private void Send(int signal)
+    private void Send(Signal signal)
     {
-        const int Interrupt = 2, Kill = 9;
-        _process!.Kill(signal == Interrupt && _interrupted ? Kill : signal);
-        _interrupted |= signal == Interrupt;
+        _process!.Kill(signal == Signal.SIGINT && _interrupted ? Signal.SIGKILL : signal);
+        _interrupted |= signal == Signal.SIGINT;
     }
 }

@@ -102,7 +102,7 @@ public abstract partial class Cgroup
             // the held one ended meanwhile, the signal would reach nobody.
             HashSet<int> members = [.. ReadMembers(directory)];
             foreach (PidHandle process in processes.Where(p => members.Contains(p.ProcessId)))
-                process.TrySendSignal(Sched.SIGKILL);
+                process.TrySendSignal(Signal.SIGKILL);
         }
         finally
         {

@@ -87,7 +87,7 @@ public abstract partial class Cgroup : ICgroupControls<Cgroup>, IDisposable
     public void Delete(bool recursive = true)
     {
         if (TryDelete(recursive) is var errno and not Errno.None)
-            throw new LinuxException("delete", $"cgroup \"{Path}\"", "rmdir(2)", errno, hint: CgroupHints.ForDelete(errno));
+            throw new LinuxException("delete", $"cgroup \"{Path}\"", "rmdir(2)", errno, remedy: CgroupHints.ForDelete(errno));
     }
 
     /// <summary>Closes it; the control group stays.</summary>

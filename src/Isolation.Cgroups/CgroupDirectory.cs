@@ -86,7 +86,7 @@ internal sealed class CgroupDirectory : IDisposable
         SyscallResult result = TryWrite(setting.File, setting.Value, out string call);
         if (result.IsError)
             throw new LinuxException($"set {setting.File} of cgroup \"{Path}\" to", $"\"{setting.Value}\"", call, result.Errno,
-                hint: CgroupHints.ForWrite(setting, result.Errno));
+                remedy: CgroupHints.ForWrite(setting, result.Errno));
     }
 
     internal SyscallResult TryWrite(string file, string value, out string call)
@@ -179,7 +179,7 @@ internal sealed class CgroupDirectory : IDisposable
     }
 
     internal LinuxException Missing(string file) =>
-        new("read", Name(file), "openat(2)", Errno.ENOENT, hint: CgroupHints.ForFile(file, Errno.ENOENT));
+        new("read", Name(file), "openat(2)", Errno.ENOENT, remedy: CgroupHints.ForFile(file, Errno.ENOENT));
 
     internal string Name(string file) => file.Length == 0 ? $"cgroup \"{Path}\"" : $"{file} of cgroup \"{Path}\"";
 
@@ -199,7 +199,7 @@ internal sealed class CgroupDirectory : IDisposable
             SyscallResult made = create ? FileSyscalls.MkdirAt(above, parts[i], 0b111_101_101) : default;
             if (made.IsError && made.Errno != Errno.EEXIST)
                 throw new LinuxException("create", $"cgroup \"{CgroupPath.Join(parts[..(i + 1)])}\"", "mkdirat(2)", made.Errno,
-                    hint: CgroupHints.ForCreate(made.Errno));
+                    remedy: CgroupHints.ForCreate(made.Errno));
             SyscallResult next = FileSyscalls.OpenAt(above, parts[i], DirectoryFlag);
             if (!create && next.Errno is Errno.ENOENT or Errno.ENODEV)
                 return null;

@@ -110,13 +110,13 @@ public sealed partial class CgroupV1
         string? text = Directory("memory").TryRead(file)?.Trim();
         bool isLimit = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
             && bytes < long.MaxValue / 4096 * 4096;
-        return isLimit ? bytes : ByteSize.Max;
+        return isLimit ? new ByteSize(bytes) : ByteSize.Max;
     }
 
     private ByteSize ReadSwapMax()
     {
         (ByteSize both, ByteSize memory) = (ReadBytes(CgroupSetting.MemoryAndSwap), ReadBytes("memory.limit_in_bytes"));
-        return both.IsMax || memory.IsMax ? ByteSize.Max : Math.Max(0, both.Bytes - memory.Bytes);
+        return both.IsMax || memory.IsMax ? ByteSize.Max : new ByteSize(Math.Max(0, both.Bytes - memory.Bytes));
     }
 
     private static bool IsAbove(string limit, string current) => limit == "-1" || long.Parse(limit,

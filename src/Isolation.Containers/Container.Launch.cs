@@ -167,21 +167,21 @@ public sealed partial class Container
                         ? new LaunchException(plan, plan.Steps[entry], call.CallName, Errno.ETIMEDOUT,
                             string.Create(CultureInfo.InvariantCulture, $"The start had not ended after {limit.TotalSeconds:0.#} s."))
                         : new LaunchException(plan, plan.Steps[entry], call.CallName, Errno.None,
-                            MemoryHint(plan, Errno.ENOMEM) is { } tooLittle && killed.Status.Signal == 9
+                            MemoryHint(plan, Errno.ENOMEM) is { } tooLittle && killed.Status.Signal == Signal.SIGKILL
                                 ? $"The process was {killed.Status} meanwhile. {tooLittle}"
                                 : $"The process was {killed.Status} meanwhile: for lack of memory, or by somebody.");
                 case NetworkLaunchException refused:
                     int connecting = plan.Entries.ToList().FindIndex(e => e.Step.Action == refused.Action);
                     return new LaunchException(plan, plan.Steps[Math.Max(connecting, 0)], refused.Refusal.Call, refused.Refusal.Errno,
                         $"It could not {refused.Refusal.Action} {refused.Refusal.Subject}."
-                            + $"{(refused.Refusal.Hint is { } hint ? " " + hint : "")}");
+                            + $"{(refused.Refusal.Remedy is { } hint ? " " + hint : "")}");
                 case LinuxException { Call: "bpf(2)" } refused:
                     int devices = plan.Entries.ToList().FindIndex(e => e.Step.Action == LaunchPlanner.RestrictDevices);
-                    return new LaunchException(plan, plan.Steps[devices], refused.Call, refused.Errno, refused.Hint);
+                    return new LaunchException(plan, plan.Steps[devices], refused.Call, refused.Errno, refused.Remedy);
                 case LinuxException refused:
                     StepSide side = refused.Call is "clone3(2)" or "memfd_create(2)" ? StepSide.Parent : StepSide.Handshake;
                     int step = LastOf(plan, side);
-                    return new LaunchException(plan, plan.Steps[step], refused.Call, refused.Errno, refused.Hint);
+                    return new LaunchException(plan, plan.Steps[step], refused.Call, refused.Errno, refused.Remedy);
                 default:
                     return exception;
             }

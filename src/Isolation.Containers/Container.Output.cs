@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Isolation.Linux;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 
@@ -7,8 +8,6 @@ namespace Isolation.Containers;
 
 public sealed partial class Container
 {
-    private const int SIGTERM = 15;
-
     private static readonly string[] s_portFiles = ["tcp", "tcp6"];
 
     // How often a port is looked for.
@@ -61,7 +60,7 @@ public sealed partial class Container
     public async Task<ContainerResult> StopAsync(TimeSpan grace, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(grace, TimeSpan.Zero);
-        Kill(SIGTERM);
+        Kill(Signal.SIGTERM);
         try
         {
             return await WaitAsync(cancellationToken).WaitAsync(grace, cancellationToken).ConfigureAwait(false);

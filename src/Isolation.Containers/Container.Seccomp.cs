@@ -45,7 +45,7 @@ public sealed partial class Container
         if (verdict.Action.Kind == SeccompActionKind.Errno)
             return new(Refusal(verdict.Action));
         // The kernel would have killed it without asking; the signal is this process's then, and the report tells why.
-        process.TrySendSignal(9);
+        process.TrySendSignal(Signal.SIGKILL);
         return new(SeccompReply.Fail(Errno.EPERM));
     }
 

@@ -105,7 +105,7 @@ public sealed partial class Container : IAsyncDisposable
             _endTimestamp = Stopwatch.GetTimestamp();
             if (_init is not null)
             {
-                _init.TrySendSignal(9);
+                _init.TrySendSignal(Signal.SIGKILL);
                 WaitSyscalls.Reap(_init, block: true);
             }
 
@@ -121,15 +121,15 @@ public sealed partial class Container : IAsyncDisposable
     /// <summary>Sends a signal to the program's process, by its pidfd. A signal to a process that has ended is dropped.</summary>
     /// <remarks>A program that is process 1 ignores signals that it has no handler for,
     /// SIGKILL and SIGSTOP from outside excepted.</remarks>
-    /// <param name="signal">The signal's number, 0 to 64.</param>
+    /// <param name="signal">The signal, 0 to 64.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: the process changed to a user that this one may not signal.</exception>
-    public void Kill(int signal = 9)
+    public void Kill(Signal signal = Signal.SIGKILL)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(signal);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(signal, 64);
+        ArgumentOutOfRangeException.ThrowIfNegative((int)signal, nameof(signal));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((int)signal, 64, nameof(signal));
         var result = _process!.TrySendSignal(signal);
         if (result.Errno != Errno.ESRCH)
-            result.ThrowIfError("send a signal to", "the container", "pidfd_send_signal(2)");
+            result.ThrowIfError($"send signal {signal} to", "the container", "pidfd_send_signal(2)");
     }
 
     /// <summary>Kills everything in the container, and waits until it is gone.</summary>
@@ -166,7 +166,7 @@ public sealed partial class Container : IAsyncDisposable
             return;
         // Process 1 takes its PID namespace with it, and ends after all in it have ended.
         KillProgram(killer);
-        _init?.TrySendSignal(9);
+        _init?.TrySendSignal(Signal.SIGKILL);
         if (Plan.Slots.OwnsPid)
             LetDie();
         else
@@ -179,7 +179,7 @@ public sealed partial class Container : IAsyncDisposable
         if (_reaped || _process!.HasExited)
             return;
         Interlocked.CompareExchange(ref _killer, killer, Killer.Nobody); // first: the end may come before the next line
-        _process.TrySendSignal(9);
+        _process.TrySendSignal(Signal.SIGKILL);
     }
 
     /// <summary>On the watcher's thread, which must not be blocked by what killing takes.</summary>
@@ -214,7 +214,7 @@ public sealed partial class Container : IAsyncDisposable
             return;
         }
 
-        _init.TrySendSignal(9);
+        _init.TrySendSignal(Signal.SIGKILL);
         try
         {
             ExitWatcher.Watch(_init, _ => OnGone(status));
@@ -266,7 +266,7 @@ public sealed partial class Container : IAsyncDisposable
         _deadline?.Dispose();
         _cpuTime?.Dispose();
         // A program may end by itself between the signal's sending and its taking.
-        Killer killer = status.Signal == 9 || !status.IsKnown ? _killer : Killer.Nobody;
+        Killer killer = status.Signal == Signal.SIGKILL || !status.IsKnown ? _killer : Killer.Nobody;
         TimeSpan duration = Stopwatch.GetElapsedTime(_startTimestamp, _endTimestamp);
         var result = new ContainerResult(status, killer == Killer.Deadline, killer == Killer.Caller, duration)
         {

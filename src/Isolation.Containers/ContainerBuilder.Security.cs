@@ -50,7 +50,7 @@ public sealed partial class ContainerBuilder
     {
         HostFacts facts = HostFacts.Current;
         CapabilitySet all = facts.IsPrivileged ? facts.Capabilities.Intersect(facts.Bounding) : facts.KnownCapabilities;
-        ContainerBuilder privileged = WithSeccompUnconfined().WithCapabilities(all).WithNoNewPrivileges(false)
+        ContainerBuilder privileged = WithSeccompUnconfined().WithCapabilities(all).AllowNewPrivileges()
             .WithMaskedPaths().WithReadOnlyPaths();
         MountFlags Writable(MountFlags flags) => flags & ~MountFlags.ReadOnly;
         privileged = privileged.WithMounts(_spec.Mounts.Select(m => m switch

@@ -57,7 +57,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder AddGroup(string group) => new(_spec with { AdditionalGroups = _spec.AdditionalGroups.Add(NotNull(group)) });
 
     /// <summary>Sets the file mode creation mask.</summary>
-    public ContainerBuilder WithUmask(int umask) => new(_spec with { Umask = umask });
+    public ContainerBuilder WithUmask(UnixFileMode umask) => new(_spec with { Umask = umask });
 
     /// <summary>Adds a resource limit.</summary>
     public ContainerBuilder AddRlimit(Rlimit limit) => new(_spec with { Rlimits = _spec.Rlimits.Add(NotNull(limit)) });
@@ -75,8 +75,12 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder AddSysctl(string name, string value) =>
         new(_spec with { Sysctls = _spec.Sysctls.SetItem(NotNull(name), NotNull(value)) });
 
-    /// <summary>Lets set-user-ID programs and file capabilities work, or not.</summary>
-    public ContainerBuilder WithNoNewPrivileges(bool noNewPrivileges) => new(_spec with { NoNewPrivileges = noNewPrivileges });
+    /// <summary>Lets set-user-ID programs and file capabilities work: no_new_privs is not set. See prctl(2).</summary>
+    public ContainerBuilder AllowNewPrivileges() => new(_spec with { NoNewPrivileges = false });
+
+    /// <summary>Sets no_new_privs, as by default: takes back <see cref="AllowNewPrivileges"/> and that of
+    /// <see cref="WithPrivileged"/>.</summary>
+    public ContainerBuilder WithNoNewPrivileges() => new(_spec with { NoNewPrivileges = true });
 
     /// <summary>Sets the capabilities: bounding, permitted and effective alike, nothing inheritable or ambient.</summary>
     public ContainerBuilder WithCapabilities(CapabilitySet capabilities) =>
@@ -85,8 +89,12 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Sets the five capability sets one by one.</summary>
     public ContainerBuilder WithCapabilities(CapabilityState capabilities) => new(_spec with { Capabilities = NotNull(capabilities) });
 
-    /// <summary>Makes the root mount writable, or read-only.</summary>
-    public ContainerBuilder WithReadOnlyRoot(bool readOnly) => new(_spec with { ReadOnlyRoot = readOnly });
+    /// <summary>Makes the root mount read-only. So it is by default where a write would reach a directory of the host.</summary>
+    public ContainerBuilder WithReadOnlyRoot() => new(_spec with { ReadOnlyRoot = true });
+
+    /// <summary>Makes the root mount writable. So it is by default where changes are thrown away; with <see cref="Rootfs.Directory"/>,
+    /// and with an overlay that has an upper directory, the program changes files of the host.</summary>
+    public ContainerBuilder WithWritableRoot() => new(_spec with { ReadOnlyRoot = false });
 
     /// <summary>Adds something to mount.</summary>
     public ContainerBuilder AddMount(Mount mount) => new(_spec with { Mounts = _spec.Mounts.Add(NotNull(mount)) });
@@ -221,8 +229,8 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// them, and has to reap orphans.</summary>
     public ContainerBuilder AsFirstProcess() => WithInit(false);
 
-    /// <summary>Lets the container live on when this process ends, or not.</summary>
-    public ContainerBuilder WithDieWithParent(bool dieWithParent) => new(_spec with { DieWithParent = dieWithParent });
+    /// <summary>Lets the container live on when this process ends. Else the kernel kills it then.</summary>
+    public ContainerBuilder OutliveParent() => new(_spec with { DieWithParent = false });
 
     /// <summary>Sets how long the container may run; null for no limit.</summary>
     public ContainerBuilder WithTimeout(TimeSpan? timeout) => new(_spec with { Timeout = timeout });

@@ -13,7 +13,6 @@ namespace Isolation.Containers;
 /// <param name="Duration">From its start to its end; to the first wait for it where that came later.</param>
 public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Killed, TimeSpan Duration)
 {
-    private const int SIGXCPU = 24, SIGXFSZ = 25;
 
     /// <summary>The code that a shell would give: the exit code, or 128 plus the number of the signal that ended the program; 255 where
     /// nothing is known. <see cref="Status"/> tells one from another.</summary>
@@ -39,14 +38,14 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
     public ImmutableArray<SeccompDenial> Denials { get; init; } = [];
 
     /// <summary>Whether its first process was killed by its seccomp filter: by the report's word, or by <c>SIGSYS</c>.</summary>
-    public bool KilledBySeccomp => Status.Signal == 31
+    public bool KilledBySeccomp => Status.Signal == Signal.SIGSYS
         || Denials.Any(d => d.Verdict.Action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread && d.IsFirstProcess);
 
     /// <summary>The limits that made themselves felt.</summary>
     public ContainerLimits Limits => (TimedOut ? ContainerLimits.Time : ContainerLimits.None)
         | (OutputExceeded ? ContainerLimits.Output : ContainerLimits.None)
-        | (CpuTimeExceeded || Status.Signal == SIGXCPU ? ContainerLimits.CpuTime : ContainerLimits.None)
-        | (Status.Signal == SIGXFSZ ? ContainerLimits.FileSize : ContainerLimits.None) | (Usage?.Limits ?? ContainerLimits.None);
+        | (CpuTimeExceeded || Status.Signal == Signal.SIGXCPU ? ContainerLimits.CpuTime : ContainerLimits.None)
+        | (Status.Signal == Signal.SIGXFSZ ? ContainerLimits.FileSize : ContainerLimits.None) | (Usage?.Limits ?? ContainerLimits.None);
 
     /// <summary>Whether the kernel killed a process of it for want of memory;
     /// by its own limit where <see cref="Limits"/> has <see cref="ContainerLimits.Memory"/>.</summary>
@@ -63,11 +62,11 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
         + $"{(Limits.HasFlag(ContainerLimits.Pids) ? ", its limit of processes was reached" : "")}{Refused}";
 
     private string Refused => !Denials.IsEmpty ? $", refused by its seccomp filter: {string.Join("; ", Denials)}"
-        : Status.Signal == 31 ? ", killed by its seccomp filter (have denials reported to learn for which call)" : "";
+        : Status.Signal == Signal.SIGSYS ? ", killed by its seccomp filter (have denials reported to learn for which call)" : "";
 
     private string Memory => Usage is not { OomKills: > 0 } usage ? ""
         : Limits.HasFlag(ContainerLimits.Memory)
             ? $", out of memory by its own limit of {usage.MemoryMax.ToHumanString()} "
-                + $"(peak {new ByteSize(usage.PeakMemory).ToHumanString()})"
+                + $"(peak {usage.PeakMemory.ToHumanString()})"
             : ", out of memory by a limit outside of it";
 }

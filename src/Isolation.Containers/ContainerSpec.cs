@@ -33,7 +33,7 @@ public sealed record ContainerSpec
     public ImmutableArray<string> AdditionalGroups { get; init; } = [];
 
     /// <summary>The file mode creation mask; null for 022.</summary>
-    public int? Umask { get; init; }
+    public UnixFileMode? Umask { get; init; }
 
     /// <summary>Resource limits that differ from this process's.</summary>
     public ImmutableArray<Rlimit> Rlimits { get; init; } = [];
@@ -60,8 +60,11 @@ public sealed record ContainerSpec
     /// <summary>The capabilities of the program.</summary>
     public CapabilityState Capabilities { get; init; } = ContainerDefaults.Capabilities;
 
-    /// <summary>Whether the root mount is read-only. Mounts below it have their own flags.</summary>
-    public bool ReadOnlyRoot { get; init; } = true;
+    /// <summary>Whether the root mount is read-only; null for where a write would reach a directory of the host. Mounts below it have
+    /// their own flags.</summary>
+    public bool? ReadOnlyRoot { get; init; }
+
+    internal bool HasReadOnlyRoot => ReadOnlyRoot ?? Rootfs.WritesThrough;
 
     /// <summary>What is mounted in the root, in this order.</summary>
     public ImmutableArray<Mount> Mounts { get; init; } = ContainerDefaults.Mounts;

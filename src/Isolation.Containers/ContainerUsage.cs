@@ -33,8 +33,8 @@ public enum ContainerLimits
 /// <summary>What all processes of a container used, by its control group. What the host does not measure is 0.</summary>
 public sealed record ContainerUsage
 {
-    /// <summary>The most memory that was in use at once, page cache included, in bytes.</summary>
-    public long PeakMemory { get; init; }
+    /// <summary>The most memory that was in use at once, page cache included.</summary>
+    public ByteSize PeakMemory { get; init; }
 
     /// <summary>The memory limit; <see cref="ByteSize.Max"/> for none.</summary>
     public ByteSize MemoryMax { get; init; } = ByteSize.Max;
@@ -48,11 +48,11 @@ public sealed record ContainerUsage
     /// <summary>Time that processes waited because the CPU limit was used up.</summary>
     public TimeSpan ThrottledTime { get; init; }
 
-    /// <summary>Bytes read from block devices.</summary>
-    public long ReadBytes { get; init; }
+    /// <summary>What was read from block devices.</summary>
+    public ByteSize ReadBytes { get; init; }
 
-    /// <summary>Bytes written to block devices.</summary>
-    public long WriteBytes { get; init; }
+    /// <summary>What was written to block devices.</summary>
+    public ByteSize WriteBytes { get; init; }
 
     /// <summary>Forks that the limit of processes refused.</summary>
     public long RefusedForks { get; init; }
@@ -69,13 +69,13 @@ public sealed record ContainerUsage
         ContainerLimits limits = memory is { OomKills: > 0, LimitHits: > 0 } ? ContainerLimits.Memory : ContainerLimits.None;
         return new ContainerUsage
         {
-            PeakMemory = memory?.Peak ?? 0,
-            MemoryMax = memory is null || memory.Max == long.MaxValue ? ByteSize.Max : memory.Max,
+            PeakMemory = new(memory?.Peak ?? 0),
+            MemoryMax = memory is null || memory.Max == long.MaxValue ? ByteSize.Max : new ByteSize(memory.Max),
             OomKills = memory?.OomKills ?? 0,
             CpuTime = stats.Cpu?.Usage ?? TimeSpan.Zero,
             ThrottledTime = stats.Cpu?.ThrottledTime ?? TimeSpan.Zero,
-            ReadBytes = stats.Io?.ReadBytes ?? 0,
-            WriteBytes = stats.Io?.WriteBytes ?? 0,
+            ReadBytes = new(stats.Io?.ReadBytes ?? 0),
+            WriteBytes = new(stats.Io?.WriteBytes ?? 0),
             RefusedForks = stats.Pids?.Refused ?? 0,
             PeakPids = stats.Pids?.Peak ?? 0,
             Limits = limits | (stats.Pids is { Refused: > 0 } ? ContainerLimits.Pids : ContainerLimits.None),

@@ -50,15 +50,15 @@ internal sealed class HeldNamespace : IDisposable
     internal void KillAll()
     {
         // Stopped first: who is stopped forks no more, and keeps the place that its user's process limit would give to another.
-        if (Sweep(Sched.SIGSTOP, s_stopping))
-            Sweep(Sched.SIGKILL, s_killing);
+        if (Sweep(Signal.SIGSTOP, s_stopping))
+            Sweep(Signal.SIGKILL, s_killing);
     }
 
     public void Dispose() => _namespace.Dispose();
 
     /// <summary>Signals whoever is found, pass after pass, until one finds nobody who has not obeyed.</summary>
     /// <returns>Whether anybody was found that had not ended.</returns>
-    private bool Sweep(int signal, TimeSpan timeout)
+    private bool Sweep(Signal signal, TimeSpan timeout)
     {
         bool any = false;
         long begin = Stopwatch.GetTimestamp();
@@ -69,7 +69,7 @@ internal sealed class HeldNamespace : IDisposable
             foreach (string directory in Directory.EnumerateDirectories("/proc"))
             {
                 if (int.TryParse(Path.GetFileName(directory), NumberStyles.None, CultureInfo.InvariantCulture, out int id))
-                    pass.Count(Signal(id, signal));
+                    pass.Count(Send(id, signal));
             }
 
             Chase(newest, signal, pass);
@@ -85,7 +85,7 @@ internal sealed class HeldNamespace : IDisposable
 
     /// <summary>Signals those who were made since the list was read, as long as there are any. Of a chain of processes, each of which makes
     /// the next and ends, every member that is listed has ended when it is opened.</summary>
-    private void Chase(int? newest, int signal, Pass pass)
+    private void Chase(int? newest, Signal signal, Pass pass)
     {
         long begin = Stopwatch.GetTimestamp();
         while (newest is { } last && Stopwatch.GetElapsedTime(begin) < s_chase)
@@ -101,7 +101,7 @@ internal sealed class HeldNamespace : IDisposable
 
             // The numbers begin anew after the highest one.
             for (int? id = now > last ? last + 1 : now; id <= now; id++)
-                pass.Count(Signal(id.Value, signal));
+                pass.Count(Send(id.Value, signal));
             newest = now;
         }
     }
@@ -147,7 +147,7 @@ internal sealed class HeldNamespace : IDisposable
         Vanished,
     }
 
-    private Outcome Signal(int id, int signal)
+    private Outcome Send(int id, Signal signal)
     {
         if (id == Environment.ProcessId)
             return Outcome.Another;
@@ -160,7 +160,7 @@ internal sealed class HeldNamespace : IDisposable
             return process.HasExited ? Outcome.Vanished : Outcome.Another;
         if (process.HasExited)
             return Outcome.Another;
-        if (signal == Sched.SIGSTOP && IsStopped(id))
+        if (signal == Signal.SIGSTOP && IsStopped(id))
             return Outcome.Stopped;
         process.TrySendSignal(signal);
         return Outcome.Signalled;

@@ -186,7 +186,7 @@ public sealed record HostFacts
 
     /// <summary>The signals that this process ignores, by their numbers:
     /// a shell's nohup or a service manager's setting. A container does not.</summary>
-    public ImmutableArray<int> IgnoredSignals { get; init; } = [];
+    public ImmutableArray<Signal> IgnoredSignals { get; init; } = [];
 
     /// <summary>Finds the rule that allows a device, by its path; null where there is no such device.</summary>
     internal Func<string, DeviceRule?> FindDevice { get; init; } = DeviceRule.TryOf;

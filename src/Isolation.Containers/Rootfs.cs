@@ -19,6 +19,9 @@ public abstract record Rootfs
 
     /// <summary>The directories of the host that make up the root, the topmost first.</summary>
     internal abstract ImmutableArray<string> Layers { get; }
+
+    /// <summary>Whether what is written to it is written to a directory of the host.</summary>
+    internal abstract bool WritesThrough { get; }
 }
 
 /// <summary>The host's own root, with changes kept in memory and thrown away: nothing is ever written to the host.</summary>
@@ -28,6 +31,8 @@ public abstract record Rootfs
 public sealed record HostRootfs : Rootfs
 {
     internal override ImmutableArray<string> Layers => ["/"];
+
+    internal override bool WritesThrough => false;
 }
 
 /// <summary>A directory of the host as the root.</summary>
@@ -39,6 +44,8 @@ public sealed record DirectoryRootfs(string Path) : Rootfs
     public bool IdMapped { get; init; }
 
     internal override ImmutableArray<string> Layers => [Path];
+
+    internal override bool WritesThrough => true;
 }
 
 /// <summary>Directories of the host laid over each other as the root. See the kernel's overlayfs document.</summary>
@@ -52,6 +59,8 @@ public sealed record OverlayRootfs(ImmutableArray<string> LowerDirectories) : Ro
     public string? WorkDirectory { get; init; }
 
     internal override ImmutableArray<string> Layers => UpperDirectory is null ? LowerDirectories : [UpperDirectory, .. LowerDirectories];
+
+    internal override bool WritesThrough => UpperDirectory is not null;
 
     /// <inheritdoc/>
     public bool Equals(OverlayRootfs? other) => other is not null

@@ -79,7 +79,7 @@ public static class RunningContainers
         {
             ImmutableArray<string> names = Names(parent);
             throw new LinuxException("find", $"container \"{name}\"", e.Call, e.Errno,
-                hint: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
+                remedy: names.IsEmpty ? "No container is running." : $"Running are: {string.Join(", ", names)}.");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Isolation.Linux;
 
 namespace Isolation.Containers;
 
@@ -12,8 +13,8 @@ public sealed record SpecFault(string Path, string Rule, string? Value)
     public override string ToString() => Value is null ? $"{Path}: {Rule}" : $"{Path}: {Rule}, not \"{Value}\"";
 }
 
-/// <summary>A spec cannot be carried out as it is written. Carries all its faults at once.</summary>
-public sealed class SpecException : Exception
+/// <summary>A spec cannot be carried out as it is written. Tells all its faults at once.</summary>
+public sealed class SpecException : IsolationException
 {
     /// <summary>Initialises the exception from the faults.</summary>
     public SpecException(params IEnumerable<SpecFault> faults) : this([.. faults])

@@ -57,7 +57,7 @@ internal static class SpecJson
                 break;
         }
 
-        json.WriteBoolean("readonly", spec.ReadOnlyRoot);
+        json.WriteBoolean("readonly", spec.HasReadOnlyRoot);
         json.WriteEndObject();
     }
 

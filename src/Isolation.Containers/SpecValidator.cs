@@ -93,7 +93,7 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
         Require(!spec.CreateWorkingDirectory || Depth(spec.WorkingDirectory) <= InRoot.MaxDepth, "process.cwd",
             $"must have at most {InRoot.MaxDepth} parts where it is to be made",
             Text(Depth(spec.WorkingDirectory)));
-        Require(spec.Umask is null or (>= 0 and <= 0b111_111_111), "process.user.umask", "must be 0 to 0777", Text(spec.Umask));
+        Require((int?)spec.Umask is null or (>= 0 and <= 0b111_111_111), "process.user.umask", "must be 0 to 0777", Text((int?)spec.Umask));
         Require(spec.OomScoreAdj is null or (>= -1000 and <= 1000), "process.oomScoreAdj", "must be -1000 to 1000", Text(spec.OomScoreAdj));
         foreach (var group in spec.Rlimits.GroupBy(r => r.Resource))
         {
@@ -212,16 +212,16 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
                         overlay.WorkDirectory);
                     break;
                 case DevMount dev:
-                    Require(dev.ShmSizeBytes > 0, path + ".shmSize", "must be positive", Text(dev.ShmSizeBytes));
+                    Require(dev.ShmSize is { IsMax: false, Bytes: > 0 }, path + ".shmSize", "must be positive", dev.ShmSize.ToString());
                     break;
                 case FileMount file:
                     Require(!file.Content.IsDefault, path + ".content", "must not be null", null);
-                    Require(file.Mode is >= 0 and <= 0b111_111_111_111, path + ".mode", "must be 0 to 07777", Text(file.Mode));
+                    Require((int)file.Mode is >= 0 and <= 0b111_111_111_111, path + ".mode", "must be 0 to 07777", Text((int)file.Mode));
                     break;
                 case TmpfsMount tmpfs:
-                    Require(tmpfs.SizeBytes is null or > 0, path + ".size", "must be positive", Text(tmpfs.SizeBytes));
+                    Require(tmpfs.Size is null or { IsMax: false, Bytes: > 0 }, path + ".size", "must be positive", tmpfs.Size?.ToString());
                     Require(tmpfs.Inodes is null or > 0, path + ".inodes", "must be positive", Text(tmpfs.Inodes));
-                    Require(tmpfs.Mode is >= 0 and <= 0b111_111_111_111, path + ".mode", "must be 0 to 07777", Text(tmpfs.Mode));
+                    Require((int)tmpfs.Mode is >= 0 and <= 0b111_111_111_111, path + ".mode", "must be 0 to 07777", Text((int)tmpfs.Mode));
                     break;
             }
         }

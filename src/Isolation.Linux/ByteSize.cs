@@ -36,8 +36,6 @@ public readonly record struct ByteSize : IComparable<ByteSize>
     /// <summary>A number of gibibytes.</summary>
     public static ByteSize FromGibibytes(long count) => new(checked(count * (1L << 30)));
 
-    /// <summary>A number of bytes.</summary>
-    public static implicit operator ByteSize(long bytes) => new(bytes);
 
     /// <summary>Reads a number with an optional unit, as docker does: <c>512</c>, <c>64m</c>, <c>1.5GiB</c>,
     /// <c>max</c>. Units are powers of 1024.</summary>

@@ -1,7 +1,7 @@
 namespace Isolation.Linux;
 
 /// <summary>This kernel or host cannot do what was asked. Nothing was attempted.</summary>
-public class KernelFeatureException : Exception
+public class KernelFeatureException : IsolationException
 {
     /// <summary>Initialises the exception from its facts; the message is composed from them.</summary>
     /// <param name="feature">What is missing, in a few words: <c>a user namespace</c>.</param>
@@ -9,11 +9,10 @@ public class KernelFeatureException : Exception
     /// <param name="remedy">What to do about it: one sentence, or null.</param>
     /// <param name="since">The kernel version that has it, or null where the version is not what blocks it.</param>
     public KernelFeatureException(string feature, string reason, string? remedy = null, KernelVersion? since = null)
-        : base(Compose(feature, reason, remedy, since))
+        : base(Compose(feature, reason, remedy, since), remedy)
     {
         Feature = feature;
         Reason = reason;
-        Remedy = remedy;
         Since = since;
     }
 
@@ -22,9 +21,6 @@ public class KernelFeatureException : Exception
 
     /// <summary>What blocks it on this host.</summary>
     public string Reason { get; }
-
-    /// <summary>What to do about it, or null.</summary>
-    public string? Remedy { get; }
 
     /// <summary>The first kernel version that has it, or null where the version is not what blocks it.</summary>
     public KernelVersion? Since { get; }

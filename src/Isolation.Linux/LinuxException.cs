@@ -1,9 +1,9 @@
 namespace Isolation.Linux;
 
-/// <summary>The kernel refused a call. Carries what was attempted, on what, by which call, and the <see cref="Linux.Errno"/>.</summary>
+/// <summary>The kernel refused a call. Tells what was attempted, on what, by which call, and the <see cref="Linux.Errno"/>.</summary>
 /// <remarks>The text is
-/// <c>Cannot ACTION SUBJECT: CALL failed with ERRNO (MEANING)[ at launch step N of M, in the child].[ HINT]</c>.</remarks>
-public class LinuxException : Exception
+/// <c>Cannot ACTION SUBJECT: CALL failed with ERRNO (MEANING)[ at launch step N of M, in the child].[ REMEDY]</c>.</remarks>
+public class LinuxException : IsolationException
 {
     /// <summary>Initialises the exception from its facts; the message is composed from them.</summary>
     /// <param name="action">A verb phrase: <c>mount proc on</c>.</param>
@@ -11,16 +11,15 @@ public class LinuxException : Exception
     /// <param name="call">The call with its manual section: <c>mount(2)</c>.</param>
     /// <param name="errno">The error number that the kernel returned.</param>
     /// <param name="step">The position in a launch, or null outside one.</param>
-    /// <param name="hint">One sentence with the remedy, or null.</param>
-    public LinuxException(string action, string subject, string call, Errno errno, StepPosition? step = null, string? hint = null)
-        : base(Compose(action, subject, call, errno, step, hint))
+    /// <param name="remedy">What to do about it: one sentence, or null.</param>
+    public LinuxException(string action, string subject, string call, Errno errno, StepPosition? step = null, string? remedy = null)
+        : base(Compose(action, subject, call, errno, step, remedy), remedy)
     {
         Action = action;
         Subject = subject;
         Call = call;
         Errno = errno;
         Step = step;
-        Hint = hint;
     }
 
     /// <summary>What was attempted: a verb phrase.</summary>
@@ -38,11 +37,8 @@ public class LinuxException : Exception
     /// <summary>Where in a launch it failed; null outside a launch.</summary>
     public StepPosition? Step { get; }
 
-    /// <summary>One sentence with the likely cause and the remedy; null where the error number says enough.</summary>
-    public string? Hint { get; }
-
     /// <summary>What the runtime's own calls of the file system have refused, told as this library's calls tell it.</summary>
-    internal static LinuxException Of(string action, string subject, Exception e, string? hint = null)
+    internal static LinuxException Of(string action, string subject, Exception e, string? remedy = null)
     {
         Errno errno = e switch
         {
@@ -51,17 +47,17 @@ public class LinuxException : Exception
             // The runtime keeps the number in the low half.
             _ => (Errno)(e.HResult & 0xffff) is var number and > Errno.None and < (Errno)200 ? number : Errno.EIO,
         };
-        return new LinuxException(action, subject, "openat(2)", errno, hint: hint);
+        return new LinuxException(action, subject, "openat(2)", errno, remedy: remedy);
     }
 
-    /// <summary>A blank, and a hint that ends with one full stop; empty where there is none.</summary>
-    internal static string Sentence(string? hint) => string.IsNullOrWhiteSpace(hint) ? "" : $" {hint.Trim().TrimEnd('.')}.";
+    /// <summary>A blank, and a remedy that ends with one full stop; empty where there is none.</summary>
+    internal static string Sentence(string? remedy) => string.IsNullOrWhiteSpace(remedy) ? "" : $" {remedy.Trim().TrimEnd('.')}.";
 
-    private static string Compose(string action, string subject, string call, Errno errno, StepPosition? step, string? hint)
+    private static string Compose(string action, string subject, string call, Errno errno, StepPosition? step, string? remedy)
     {
         string what = subject.Length == 0 ? action : $"{action} {subject}";
         string reason = errno == Errno.None ? "gave an unexpected result" : $"failed with {errno.Name()} ({errno.Meaning()})";
         string where = step is { } s ? $" at {s}" : "";
-        return $"Cannot {what}: {call} {reason}{where}.{Sentence(hint)}";
+        return $"Cannot {what}: {call} {reason}{where}.{Sentence(remedy)}";
     }
 }

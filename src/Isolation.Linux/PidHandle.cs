@@ -33,22 +33,22 @@ public sealed class PidHandle : LinuxHandle
         return result.IsError ? null : new PidHandle((int)result.Value, processId);
     }
 
-    /// <summary>Sends a signal to the process. Signal 0 only asks whether it could be sent.</summary>
-    /// <param name="signal">The signal's number, 0 to 64.</param>
+    /// <summary>Sends a signal to the process. <see cref="Signal.None"/> only asks whether one could be sent.</summary>
+    /// <param name="signal">The signal, 0 to 64.</param>
     /// <exception cref="LinuxException"><c>ESRCH</c>: it has ended. <c>EPERM</c>: not allowed.</exception>
     /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
-    public void SendSignal(int signal)
+    public void SendSignal(Signal signal)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(signal);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(signal, 64);
-        Send(signal).ThrowIfError($"send signal {Text(signal)} to process", Text(ProcessId), "pidfd_send_signal(2)");
+        ArgumentOutOfRangeException.ThrowIfNegative((int)signal, nameof(signal));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((int)signal, 64, nameof(signal));
+        Send(signal).ThrowIfError($"send signal {signal} to process", Text(ProcessId), "pidfd_send_signal(2)");
     }
 
     /// <summary>Whether the process has ended. A zombie has ended.</summary>
     public bool HasExited => PollSyscalls.IsReadable(this);
 
     /// <summary>Sends a signal; <c>ESRCH</c> also where the handle is closed: there is nobody to send it to.</summary>
-    internal SyscallResult TrySendSignal(int signal)
+    internal SyscallResult TrySendSignal(Signal signal)
     {
         try
         {
@@ -61,7 +61,7 @@ public sealed class PidHandle : LinuxHandle
     }
 
     // A kill that is lost for a passing reason would leave whoever awaits the end waiting for ever.
-    private SyscallResult Send(int signal)
+    private SyscallResult Send(Signal signal)
     {
         const int Attempts = 8;
         SyscallResult result;

@@ -49,7 +49,7 @@ public sealed class Namespace : IDisposable, IEquatable<Namespace>
         ArgumentNullException.ThrowIfNull(process);
         Namespace opened = Open(kind, process.ProcessId);
         // The number was this process's when the file was opened if the process is still there now.
-        SyscallResult alive = process.TrySendSignal(0);
+        SyscallResult alive = process.TrySendSignal(Signal.None);
         if (!alive.IsError || alive.Errno == Errno.EPERM)
             return opened;
         opened.Dispose();
@@ -221,7 +221,7 @@ public sealed class Namespace : IDisposable, IEquatable<Namespace>
             return new Namespace(handle, (NamespaceKinds)(int)kind.Value, identity);
         handle.Dispose();
         throw new LinuxException("read the kind of namespace", subject, "ioctl(2) NS_GET_NSTYPE", kind.IsError ? kind.Errno : stat.Errno,
-            hint: kind.Errno == Errno.ENOTTY ? "The file is not a namespace." : null);
+            remedy: kind.Errno == Errno.ENOTTY ? "The file is not a namespace." : null);
     }
 
     private Namespace Related(uint request, string action)

@@ -51,7 +51,7 @@ public class SettingTests
         """, CgroupSettings.None
         .WithMemoryMin(ByteSize.FromMebibytes(1)).WithMemoryLow(ByteSize.FromMebibytes(2)).WithMemoryHigh(ByteSize.FromMebibytes(3))
         .WithMemoryMax(ByteSize.Max)
-        .WithMemorySwapHigh(ByteSize.FromKibibytes(1)).WithMemorySwapMax(0).WithMemoryZswapMax(5).WithMemoryZswapWriteback(false)
+        .WithMemorySwapHigh(ByteSize.FromKibibytes(1)).WithMemorySwapMax(new(0)).WithMemoryZswapMax(new(5)).WithMemoryZswapWriteback(false)
         .WithMemoryOomGroup(true)
         .WithCpus(0.75).WithCpuMaxBurst(TimeSpan.FromMilliseconds(20)).WithCpuWeight(200).WithCpuWeightNice(-5).WithCpuIdle(true)
         .WithCpuUclampMin(12.5).WithCpuUclampMax(80)
@@ -62,7 +62,7 @@ public class SettingTests
         .WithIoPriorityClass(IoPriorityClass.RestrictToBe)
         .WithPidsMax(100).WithHugetlbMax("2MB", ByteSize.FromMebibytes(4)).WithHugetlbRsvdMax("2MB", ByteSize.Max)
         .WithRdmaMax("mlx4_0", 2, CgroupLimit.Max).WithMiscMax("sev", 3)
-        .WithDmemMax("drm/card0/vram0", 1024).WithDmemMin("drm/card0/vram0", 1).WithDmemLow("drm/card0/vram0", 2)
+        .WithDmemMax("drm/card0/vram0", new(1024)).WithDmemMin("drm/card0/vram0", new(1)).WithDmemLow("drm/card0/vram0", new(2))
         .WithCgroupMaxDepth(3).WithCgroupMaxDescendants(CgroupLimit.Max).WithCgroupPressure(false).ToString());
 
     [Fact]
@@ -78,11 +78,12 @@ public class SettingTests
     [Fact]
     public void Version_1_gets_them_in_its_own_words()
     {
-        CgroupSettings settings = CgroupSettings.None.WithMemoryMax(100).WithMemorySwapMax(50).WithMemoryLow(ByteSize.Max).WithCpus(0.5)
+        CgroupSettings settings = CgroupSettings.None.WithMemoryMax(new(100)).WithMemorySwapMax(new(50)).WithMemoryLow(ByteSize.Max)
+            .WithCpus(0.5)
             .WithCpuMaxBurst(TimeSpan.FromMilliseconds(1)).WithCpuWeight(100)
             .WithPidsMax(CgroupLimit.Max)
             .WithIoMax(s_disk, new IoMax { ReadBytesPerSecond = 7, WriteOperationsPerSecond = CgroupLimit.Max })
-            .WithHugetlbMax("2MB", 0).WithHugetlbRsvdMax("1GB", ByteSize.Max)
+            .WithHugetlbMax("2MB", new(0)).WithHugetlbRsvdMax("1GB", ByteSize.Max)
             .WithNetClassId(0x100001).WithNetPriority("eth0", 5).WithMemorySwappiness(10)
             .WithCpuRtRuntime(TimeSpan.FromMilliseconds(9)).WithIoWeight(10000);
         Assert.Equal("""
@@ -127,13 +128,13 @@ public class SettingTests
         static string Translate(CgroupSettings settings) =>
             string.Join('\n', V1Translation.Translate(settings, () => ByteSize.Max, _ => true));
         Assert.Equal("memory.limit_in_bytes = 100\nmemory.memsw.limit_in_bytes = 100",
-            Translate(CgroupSettings.None.WithMemorySwapMax(0).WithMemoryMax(100)));
+            Translate(CgroupSettings.None.WithMemorySwapMax(new(0)).WithMemoryMax(new(100))));
         Assert.Equal("memory.limit_in_bytes = 100\nmemory.memsw.limit_in_bytes = -1",
-            Translate(CgroupSettings.None.WithMemoryMax(100).WithMemorySwapMax(ByteSize.Max)));
+            Translate(CgroupSettings.None.WithMemoryMax(new(100)).WithMemorySwapMax(ByteSize.Max)));
         Assert.EndsWith("memsw.limit_in_bytes = -1",
-            Translate(CgroupSettings.None.WithMemoryMax(long.MaxValue - 1).WithMemorySwapMax(100)));
-        foreach (CgroupSettings alone in new[] { CgroupSettings.None.WithMemorySwapMax(0),
-            CgroupSettings.None.WithMemorySwapMax(50).WithMemoryMax(ByteSize.Max) })
+            Translate(CgroupSettings.None.WithMemoryMax(new(long.MaxValue - 1)).WithMemorySwapMax(new(100))));
+        foreach (CgroupSettings alone in new[] { CgroupSettings.None.WithMemorySwapMax(new(0)),
+            CgroupSettings.None.WithMemorySwapMax(new(50)).WithMemoryMax(ByteSize.Max) })
         {
             KernelFeatureException e = Assert.Throws<KernelFeatureException>(() => Translate(alone));
             Assert.Equal("This host cannot provide memory.swap.max on control groups of version 1: there is one limit of memory and swap "
@@ -166,23 +167,24 @@ public class SettingTests
     public void Every_setting_is_written_or_refused_by_name_on_either_version()
     {
         CgroupSettings all = CgroupSettings.None
-            .WithMemoryMin(1).WithMemoryLow(2).WithMemoryHigh(3).WithMemoryMax(4).WithMemorySwapHigh(5).WithMemorySwapMax(6)
-            .WithMemoryZswapMax(7).WithMemoryZswapWriteback(true).WithMemoryOomGroup(true).WithMemorySwappiness(8)
+            .WithMemoryMin(new(1)).WithMemoryLow(new(2)).WithMemoryHigh(new(3)).WithMemoryMax(new(4)).WithMemorySwapHigh(new(5))
+            .WithMemorySwapMax(new(6))
+            .WithMemoryZswapMax(new(7)).WithMemoryZswapWriteback(true).WithMemoryOomGroup(true).WithMemorySwappiness(8)
             .WithCpus(1).WithCpuMaxBurst(TimeSpan.FromMilliseconds(1)).WithCpuWeight(9).WithCpuShares(10).WithCpuWeightNice(1)
             .WithCpuIdle(true).WithCpuUclampMin(1).WithCpuUclampMax(2).WithCpuRtRuntime(TimeSpan.FromMilliseconds(1))
             .WithCpuRtPeriod(TimeSpan.FromSeconds(1)).WithCpusetCpus(0).WithCpusetMems(0).WithCpusetCpusExclusive(0)
             .WithCpusetPartition(CpusetPartition.Root)
             .WithIoMax(s_disk, new IoMax { ReadBytesPerSecond = 1 }).WithIoWeight(11).WithIoWeight(s_disk, 12)
             .WithIoLatency(s_disk, TimeSpan.FromMilliseconds(1)).WithIoCostQos(s_disk, "enable=1").WithIoCostModel(s_disk, "ctrl=user")
-            .WithIoPriorityClass(IoPriorityClass.Idle).WithPidsMax(13).WithHugetlbMax("2MB", 1).WithHugetlbRsvdMax("2MB", 1)
-            .WithRdmaMax("a", 1, 1).WithMiscMax("a", 1).WithDmemMax("a", 1).WithDmemMin("a", 1).WithDmemLow("a", 1)
+            .WithIoPriorityClass(IoPriorityClass.Idle).WithPidsMax(13).WithHugetlbMax("2MB", new(1)).WithHugetlbRsvdMax("2MB", new(1))
+            .WithRdmaMax("a", 1, 1).WithMiscMax("a", 1).WithDmemMax("a", new(1)).WithDmemMin("a", new(1)).WithDmemLow("a", new(1))
             .WithNetClassId(1).WithNetPriority("a", 1).WithCgroupMaxDepth(1).WithCgroupMaxDescendants(1).WithCgroupPressure(true);
         foreach (CgroupSetting setting in all)
         {
             CgroupSettings settings = CgroupSettings.None.With(setting);
             foreach (Func<ImmutableArray<CgroupSetting>> translate in new Func<ImmutableArray<CgroupSetting>>[]
             {
-                () => V1Translation.Translate(settings, () => 1 << 20, _ => true),
+                () => V1Translation.Translate(settings, () => ByteSize.FromMebibytes(1), _ => true),
                 () => V2Translation.Translate(settings, _ => true),
             })
             {
@@ -212,7 +214,7 @@ public class SettingTests
             ("io.weight", "default heavy"), ("io.max", "8:16 rbps=-1"), ("io.max", "8:16 speed=1") })
         {
             FormatException e = Assert.Throws<FormatException>(
-                () => V1Translation.Translate(CgroupSettings.None.With(new CgroupSetting(file, value)), () => 1, _ => true));
+                () => V1Translation.Translate(CgroupSettings.None.With(new CgroupSetting(file, value)), () => new(1), _ => true));
             Assert.StartsWith($"{file} cannot be \"{value}\": ", e.Message);
         }
     }
@@ -224,10 +226,10 @@ public class SettingTests
         Assert.Throws<ArgumentNullException>("max", () => none.WithIoMax(s_disk, null!));
         Assert.Throws<ArgumentNullException>("parameters", () => none.WithIoCostQos(s_disk, null!));
         Assert.Throws<ArgumentNullException>("parameters", () => none.WithIoCostModel(s_disk, null!));
-        Assert.Throws<ArgumentNullException>("pageSize", () => none.WithHugetlbMax(null!, 1));
+        Assert.Throws<ArgumentNullException>("pageSize", () => none.WithHugetlbMax(null!, new(1)));
         Assert.Throws<ArgumentNullException>("device", () => none.WithRdmaMax(null!, 1, 1));
         Assert.Throws<ArgumentNullException>("resource", () => none.WithMiscMax(null!, 1));
-        Assert.Throws<ArgumentNullException>("region", () => none.WithDmemMax(null!, 1));
+        Assert.Throws<ArgumentNullException>("region", () => none.WithDmemMax(null!, new(1)));
         Assert.Throws<ArgumentNullException>("networkInterface", () => none.WithNetPriority(null!, 1));
         Assert.Throws<ArgumentNullException>("numbers", () => none.WithCpusetCpus(null!));
         Assert.Throws<ArgumentNullException>("cgroup", () => ((CgroupSettings)null!).WithPidsMax(1));
@@ -323,7 +325,7 @@ public class SettingTests
         Assert.Throws<ArgumentOutOfRangeException>(() => none.WithCpuWeight(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => none.WithCpuShares(1));
         Assert.Throws<ArgumentOutOfRangeException>(() => none.WithIoWeight(10001));
-        Assert.Throws<ArgumentOutOfRangeException>(() => none.WithMemoryMax(-1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => none.WithMemoryMax(new(-1)));
         Assert.Throws<ArgumentOutOfRangeException>(() => none.WithCpuUclampMin(101));
         Assert.Throws<ArgumentOutOfRangeException>(() => none.WithCpusetCpus(-1));
         Assert.Throws<ArgumentException>(() => none.With(new CgroupSetting("../memory.max", "1")));

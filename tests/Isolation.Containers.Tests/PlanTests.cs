@@ -59,7 +59,8 @@ public class PlanTests
         },
     };
 
-    private static readonly CgroupSettings s_limits = CgroupSettings.None.WithMemoryMax(64 << 20).WithMemorySwapMax(0).WithCpus(0.75)
+    private static readonly CgroupSettings s_limits = CgroupSettings.None
+        .WithMemoryMax(ByteSize.FromMebibytes(64)).WithMemorySwapMax(new(0)).WithCpus(0.75)
         .WithCpuShares(512).WithCpusetCpus(0, 1).WithPidsMax(100)
         .WithIoMax(new DeviceNumber(8, 0), new IoMax { ReadBytesPerSecond = 1 << 20, WriteOperationsPerSecond = CgroupLimit.Max });
 
@@ -82,16 +83,16 @@ public class PlanTests
         ["root-joined"] = () => s_builder.AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Pid, s_other).Build().Plan(Root),
         ["root-limits"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithResources(s_limits).WithName("job-1")
             .WithDelegatedCgroup().Build().Plan(Root),
-        ["root-limits-hybrid"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithResources(s_limits.WithHugetlbMax("2MB", 0))
+        ["root-limits-hybrid"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithResources(s_limits.WithHugetlbMax("2MB", new(0)))
             .WithDeviceRules(DeviceRule.Parse("c 1:3 rw")).Build().Plan(s_hybrid),
-        ["ordinary-delegated"] = () => s_builder.WithMemoryMax(64 << 20).Build().Plan(Ordinary with
+        ["ordinary-delegated"] = () => s_builder.WithMemoryMax(ByteSize.FromMebibytes(64)).Build().Plan(Ordinary with
         {
             HasClone3 = false,
             Cgroups = Root.Cgroups with { Parent = "/user.slice/own", Controllers = ["memory", "pids"], Enabled = [] }
         }),
         ["root-everything"] = () => s_builder.WithLaunchForm(LaunchForm.InMemory).WithDomainName("example.net")
             .AddSysctl("net.ipv4.ip_forward", "1").AddRlimit(new Rlimit(RlimitResource.Nofile, 10, 20))
-            .WithOomScoreAdj(100).WithUmask(0b111_111).WithUser(1, 2).AddGroup("3")
+            .WithOomScoreAdj(100).WithUmask((UnixFileMode)0b111_111).WithUser(1, 2).AddGroup("3")
             .WithTimeOffsets(new TimeOffsets(TimeSpan.Zero, TimeSpan.FromDays(1)))
             .WithCapabilities(new CapabilityState(CapabilitySet.DockerDefault, CapabilitySet.DockerDefault, CapabilitySet.DockerDefault,
                 CapabilitySet.Of(Capability.Kill), CapabilitySet.Of(Capability.Kill)))
@@ -99,7 +100,7 @@ public class PlanTests
             .AddMount(new DeviceMount("/dev/fuse", "/dev/fuse")).AddMount(new OverlayMount(["/a", "/b"], "/mnt"))
             .AddMount(new MqueueMount("/mq")).AddMount(new DevptsMount("/pts")).AddMount(new Cgroup2Mount()).WithStandardInput(Stdio.Pipe)
             .WithStandardOutput(Stdio.File("/log", append: true))
-            .WithWorkingDirectory("/work", create: true).WithReadOnlyRoot(false).WithDieWithParent(false).Build().Plan(Root),
+            .WithWorkingDirectory("/work", create: true).WithWritableRoot().OutliveParent().Build().Plan(Root),
     };
 
     [Theory]
@@ -201,9 +202,9 @@ public class PlanTests
     public void Every_fault_of_a_spec_is_told_at_once()
     {
         SpecException e = Assert.Throws<SpecException>(() => new ContainerBuilder(Rootfs.Directory("relative")).WithCommand("")
-            .WithWorkingDirectory("x").WithUmask(-1).WithOomScoreAdj(1001)
+            .WithWorkingDirectory("x").WithUmask((UnixFileMode)(-1)).WithOomScoreAdj(1001)
             .AddEnvironment("A=B", "").AddRlimit(new Rlimit(RlimitResource.As, 2, 1)).AddMount(new BindMount("here", "/"))
-            .AddMount(new TmpfsMount("/t") { SizeBytes = 0 }).AddMaskedPath("m")
+            .AddMount(new TmpfsMount("/t") { Size = new(0) }).AddMaskedPath("m")
             .AddReadOnlyPath("../r").WithHostName("").WithTimeout(TimeSpan.Zero).WithNamespacesSharedWithHost(NamespaceKinds.Mount)
             .AddDescriptor(new Microsoft.Win32.SafeHandles.SafeFileHandle(), 2)
             .WithCapabilities(new CapabilityState(CapabilitySet.None, CapabilitySet.All, CapabilitySet.All, CapabilitySet.None,

@@ -29,7 +29,7 @@ public class SpecTests
             Terminal = true,
             Mounts =
             [
-                new OverlayMount(["/a"], "/b") { UpperDirectory = "u", WorkDirectory = "w" }, new DevMount("/d") { ShmSizeBytes = 0 },
+                new OverlayMount(["/a"], "/b") { UpperDirectory = "u", WorkDirectory = "w" }, new DevMount("/d") { ShmSize = new(0) },
                 new BindMount(null!, "/c"),
             ],
             Security = new SecuritySettings { Seccomp = SeccompFilter.Strict, ReportDenials = true, AppArmorProfile = "p" },

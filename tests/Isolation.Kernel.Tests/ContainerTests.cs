@@ -49,16 +49,36 @@ public class ContainerTests
     public async Task Writes_to_the_hosts_root_are_thrown_away()
     {
         string name = $"/isolation-test-{Guid.NewGuid():n}";
-        Assert.Equal("here", await Box.Shell($"echo here > {name}; cat {name}").WithReadOnlyRoot(false).OutputAsync());
+        Assert.Equal("here", await Box.Shell($"echo here > {name}; cat {name}").OutputAsync());
         Assert.False(File.Exists(name));
     }
 
     [Fact]
-    public async Task The_root_is_read_only_by_default()
+    public async Task Temporary_files_can_be_written()
     {
-        (ContainerResult result, string output) = await Box.Shell("echo x > /file").RunAndReadAsync();
+        string name = $"isolation-test-{Guid.NewGuid():n}";
+        Assert.Equal("1\n2\n3",
+            await Box.Shell($"n=0; for d in /tmp /var/tmp /run; do n=$((n + 1)); echo $n > $d/{name}; cat $d/{name}; done").OutputAsync());
+        foreach (string directory in new[] { "/tmp", "/var/tmp", "/run" })
+            Assert.False(File.Exists($"{directory}/{name}"));
+    }
+
+    [Fact]
+    public async Task A_root_is_read_only_where_a_write_would_reach_the_host_or_where_that_is_asked_for()
+    {
+        (ContainerResult result, string output) = await Box.Shell("echo x > /file").WithReadOnlyRoot().RunAndReadAsync();
         Assert.NotEqual(0, result.Status.Code);
         Assert.Contains("Read-only file system", output);
+        using var directory = new TemporaryDirectory();
+        string root = Box.MakeRoot(directory);
+        ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(root)).WithHostPrograms()
+            .WithCommand("/bin/sh", "-c", "echo x > /file");
+        (result, output) = await builder.RunAndReadAsync();
+        Assert.NotEqual(0, result.Status.Code);
+        Assert.Contains("Read-only file system", output);
+        Assert.False(File.Exists(Path.Combine(root, "file")));
+        await builder.WithWritableRoot().OutputAsync();
+        Assert.Equal("x\n", File.ReadAllText(Path.Combine(root, "file")));
     }
 
     [Fact]
@@ -88,8 +108,8 @@ public class ContainerTests
         ContainerResult killed = await Box.Shell("sh -c 'kill -SEGV $$'; exit $?").RunAsync();
         Assert.Equal(139, killed.Status.Code);
         await using Container process = await Box.Builder("/bin/sleep", "1000").StartAsync();
-        process.Kill(9);
-        Assert.Equal((null, 9), ((await process.WaitAsync()).Status.Code, (await process.WaitAsync()).Status.Signal));
+        process.Kill(Signal.SIGKILL);
+        Assert.Equal((null, Signal.SIGKILL), ((await process.WaitAsync()).Status.Code, (await process.WaitAsync()).Status.Signal));
     }
 
     [Fact]
@@ -103,10 +123,10 @@ public class ContainerTests
         // Reaped by the watcher: a second reap asks the pidfd, which knows since Linux 6.15.
         ExitStatus again = Linux.Syscalls.WaitSyscalls.Reap(process.Process, block: true)!.Value;
         if (KernelVersion.Running >= new KernelVersion(6, 15))
-            Assert.Equal(9, again.Signal);
+            Assert.Equal(Signal.SIGKILL, again.Signal);
         else
             Assert.False(again.IsKnown);
-        Assert.Equal(9, result.Status.Signal);
+        Assert.Equal(Signal.SIGKILL, result.Status.Signal);
     }
 
     [Fact]
@@ -137,7 +157,7 @@ public class ContainerTests
     {
         ContainerResult result = await Box.Shell("sleep 1000 & sleep 1000").WithTimeout(TimeSpan.FromMilliseconds(200)).RunAsync();
         Assert.True(result.TimedOut);
-        Assert.Equal(9, result.Status.Signal);
+        Assert.Equal(Signal.SIGKILL, result.Status.Signal);
         Assert.InRange(result.Duration.TotalSeconds, 0.19, 20);
     }
 
@@ -185,7 +205,7 @@ public class ContainerTests
         var output = new StreamReader(process.StandardOutput!);
         Assert.Equal("0", await output.ReadLineAsync());
         Assert.Equal("2", await output.ReadLineAsync());
-        process.Kill(10);
+        process.Kill(Signal.SIGUSR1);
         Assert.Equal("got", await output.ReadLineAsync());
         Assert.Equal(5, (await process.WaitAsync()).Status.Code);
     }
@@ -253,10 +273,10 @@ public class ContainerTests
     {
         ContainerBuilder builder = Box.Shell("pwd; umask; echo $A; echo $HOME; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; "
             + "cat /proc/sys/kernel/domainname; cat /proc/sys/net/ipv4/ip_forward; cat /proc/sys/kernel/shmmax; env | wc -l")
-            .WithWorkingDirectory("/made/for/this", create: true).WithUmask(0b000_111_010).AddEnvironment("A", "b=c d")
+            .WithWorkingDirectory("/made/for/this", create: true).WithUmask((UnixFileMode)0b000_111_010).AddEnvironment("A", "b=c d")
             .AddRlimit(new Rlimit(RlimitResource.Nofile, 100, 200))
             .WithOomScoreAdj(500).WithDomainName("example.net").AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("kernel.shmmax", "12345")
-            .WithReadOnlyRoot(false);
+            .WithWritableRoot();
         string[] expected = ["/made/for/this", "0072", "b=c d", "/root", "100", "200", "500", "example.net", "1", "12345"];
         Assert.Equal(expected, (await builder.OutputAsync()).Split('\n')[..^1]);
     }

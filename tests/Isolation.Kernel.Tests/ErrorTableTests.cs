@@ -199,7 +199,7 @@ public class ErrorTableTests
                         + "or have root make a control group, give it away by CgroupV2.Delegate and start the program in it."
                 },
             }),
-            "a controller is not there" => Planned(builder.WithMemoryMax(1 << 20),
+            "a controller is not there" => Planned(builder.WithMemoryMax(ByteSize.FromMebibytes(1)),
                 ordinary with { Cgroups = new CgroupFacts { Hierarchies = s_unified, Parent = "/user.slice", Controllers = ["pids"] } }),
             "nothing would tell a container's processes from others'" => Planned(builder.WithNamespacesSharedWithHost(NamespaceKinds.Pid)
                 .WithCgroup(CgroupUse.SharedWithParent).WithUserNamespace(UserNamespaceMode.Host).WithSeccompUnconfined(),
@@ -207,9 +207,10 @@ public class ErrorTableTests
             "a limit leaves no room for a process" => builder.WithPidsMax(0).StartAsync(),
             "a filter's default action is a notification" =>
                 builder.WithSeccomp(SeccompFilter.Of(SeccompAction.UserNotify).Allow("execve")).StartAsync(),
-            "version 1 cannot enforce a limit" => Planned(builder.WithMemoryHigh(1 << 20), ordinary with { Cgroups = s_version1 }),
+            "version 1 cannot enforce a limit" => Planned(builder.WithMemoryHigh(ByteSize.FromMebibytes(1)),
+                ordinary with { Cgroups = s_version1 }),
             "version 1 cannot enforce a limit of swap alone" =>
-                Planned(builder.WithMemorySwapMax(0), ordinary with { Cgroups = s_version1 }),
+                Planned(builder.WithMemorySwapMax(new(0)), ordinary with { Cgroups = s_version1 }),
             "a bridge network is asked for by an ordinary user" => Planned(builder.WithNetwork("web"), ordinary),
             "a port is published without a network" => builder.AddPublishedPort("80:80").StartAsync(),
             "no user-mode stack is installed" =>

@@ -81,7 +81,7 @@ public class FaultInjectionTests
         var killed = new LaunchPlan(plan.Spec, plan.Facts, plan.User, plan.Entries, plan.Slots with { Handshake = new KillingHandshake() });
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => killed.StartAsync());
         Assert.Equal("wait for", e.Action);
-        Assert.Contains("The process was killed by signal 9 meanwhile", e.Message);
+        Assert.Contains("The process was killed by SIGKILL meanwhile", e.Message);
         leaks.AssertNone();
     }
 
@@ -91,7 +91,7 @@ public class FaultInjectionTests
         internal override void Serve(int processId)
         {
             using PidHandle child = PidHandle.Open(processId);
-            child.SendSignal(9);
+            child.SendSignal(Signal.SIGKILL);
         }
     }
 
@@ -99,7 +99,7 @@ public class FaultInjectionTests
     {
         string source = directory.Write("source", "content");
         ContainerBuilder builder = Box.Builder("sleep", "1000").WithUser(0, 0).WithDomainName("domain")
-            .AddMount(new BindMount(source, "/run/made/file")).AddMount(new TmpfsMount("/run/made/tmpfs") { SizeBytes = 4096, Inodes = 10 })
+            .AddMount(new BindMount(source, "/run/made/file")).AddMount(new TmpfsMount("/run/made/tmpfs") { Size = new(4096), Inodes = 10 })
             .AddMount(new FileMount("/run/secret", [1, 2, 3])).AddMount(new DeviceMount("/dev/null", "/run/device"))
             .AddMount(new OverlayMount(["/usr/share"], "/run/overlay"))
             .AddSysctl("net.ipv4.ip_forward", "1").AddSysctl("fs.mqueue.msg_max", "20")

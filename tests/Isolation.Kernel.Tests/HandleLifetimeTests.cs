@@ -88,6 +88,6 @@ public class HandleLifetimeTests
         Container process = await Box.Builder("/bin/sleep", "100").StartAsync(TestContext.Current.CancellationToken);
         await process.DisposeAsync();
         process.Kill();
-        Assert.Throws<ObjectDisposedException>(() => process.Process.SendSignal(0));
+        Assert.Throws<ObjectDisposedException>(() => process.Process.SendSignal(Signal.None));
     }
 }

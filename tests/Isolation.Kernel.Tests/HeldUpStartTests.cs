@@ -143,7 +143,7 @@ public class HeldUpStartTests
                 foreach (int child in Leaks.Children().Where(known.Add))
                 {
                     using PidHandle? process = PidHandle.TryOpen(child);
-                    process?.TrySendSignal(9);
+                    process?.TrySendSignal(Signal.SIGKILL);
                 }
             }
         });
@@ -162,7 +162,7 @@ public class HeldUpStartTests
             catch (LaunchException e)
             {
                 failed++;
-                Assert.Contains("The process was killed by signal 9 meanwhile", e.Message);
+                Assert.Contains("The process was killed by SIGKILL meanwhile", e.Message);
             }
         }
 
@@ -257,7 +257,7 @@ public class HeldUpStartTests
         internal override void Serve(int processId)
         {
             using PidHandle child = PidHandle.Open(processId);
-            child.SendSignal(19);
+            child.SendSignal(Signal.SIGSTOP);
         }
     }
 }

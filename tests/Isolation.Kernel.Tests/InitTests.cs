@@ -123,7 +123,7 @@ public class InitTests
         {
             Assert.Equal("held", await new StreamReader(process.StandardOutput!).ReadLineAsync());
             ContainerResult killed = await process.KillAllAsync().WaitAsync(TimeSpan.FromSeconds(10));
-            Assert.Equal(9, killed.Status.Signal);
+            Assert.Equal(Signal.SIGKILL, killed.Status.Signal);
         }
         else
         {
@@ -135,15 +135,15 @@ public class InitTests
     [Theory]
     [InlineData("exit 3", 3, null)]
     [InlineData("exit 139", 139, null)]
-    [InlineData("kill -SEGV $$", null, 11)]
-    [InlineData("kill -ABRT $$", null, 6)]
-    [InlineData("kill -ALRM $$", null, 14)]
-    [InlineData("kill -TERM $$", null, 15)]
-    [InlineData("kill -INT $$", null, 2)]
-    [InlineData("kill -9 $$", null, 9)]
-    [InlineData("ulimit -f 0; echo x > /run/file", null, 25)]
-    [InlineData("ulimit -S -t 1; while :; do :; done", null, 24)]
-    public async Task The_true_end_is_told(string script, int? code, int? signal)
+    [InlineData("kill -SEGV $$", null, Signal.SIGSEGV)]
+    [InlineData("kill -ABRT $$", null, Signal.SIGABRT)]
+    [InlineData("kill -ALRM $$", null, Signal.SIGALRM)]
+    [InlineData("kill -TERM $$", null, Signal.SIGTERM)]
+    [InlineData("kill -INT $$", null, Signal.SIGINT)]
+    [InlineData("kill -9 $$", null, Signal.SIGKILL)]
+    [InlineData("ulimit -f 0; echo x > /run/file", null, Signal.SIGXFSZ)]
+    [InlineData("ulimit -S -t 1; while :; do :; done", null, Signal.SIGXCPU)]
+    public async Task The_true_end_is_told(string script, int? code, Signal? signal)
     {
         ContainerResult result = await Box.Shell(script).AddMount(new TmpfsMount("/run"))
             .AddRlimit(new Rlimit(RlimitResource.Core, 0, 0)).RunAsync();
@@ -155,7 +155,7 @@ public class InitTests
     {
         SeccompFilter filter = SeccompFilter.Of(SeccompAction.Allow).Add(SeccompAction.KillProcess, "sethostname");
         ContainerResult result = await Box.Builder("hostname", "x").WithSeccomp(filter).RunAsync();
-        Assert.Equal((31, true), (result.Status.Signal, result.KilledBySeccomp));
+        Assert.Equal((Signal.SIGSYS, true), (result.Status.Signal, result.KilledBySeccomp));
         result = await Box.Builder("hostname", "x").WithSeccomp(filter).WithDenialReport().RunAsync();
         Assert.Equal((true, true), (result.KilledBySeccomp, Assert.Single(result.Denials).IsFirstProcess));
     }

@@ -23,7 +23,7 @@ public class LayerTests
         ContainerBuilder builder = new ContainerBuilder(Rootfs.Overlay([.. layers, root])).WithHostPrograms()
             .AddMount(new OverlayMount([.. layers], "/mounted"))
                 .WithCommand("/bin/sh", "-c", "cat /file; ls /layer* | wc -l; ls /mounted/layer* | wc -l; echo x > /file && echo written")
-                .WithReadOnlyRoot(false);
+                .WithWritableRoot();
         // What an older kernel has no call for is not used where the plan is for one.
         HostFacts facts = olderKernel ? HostFacts.Current with { Kernel = new KernelVersion(6, 1) } : HostFacts.Current;
         await using Container process = await builder.WithStandardOutput(Stdio.Pipe).Build().Plan(facts)
@@ -53,7 +53,7 @@ public class LayerTests
             work = directory.Make(deep + "/work");
         var rootfs = new OverlayRootfs([.. layers, root]) { UpperDirectory = upper, WorkDirectory = work };
         string output = await new ContainerBuilder(rootfs).WithHostPrograms().WithCommand("/bin/sh", "-c", "cat /file; echo kept > /new")
-            .WithReadOnlyRoot(false).OutputAsync();
+            .WithWritableRoot().OutputAsync();
         Assert.Equal("0", output);
         Assert.Equal("kept\n", File.ReadAllText(Path.Combine(upper, "new")));
     }

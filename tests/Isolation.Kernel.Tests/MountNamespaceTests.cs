@@ -42,7 +42,8 @@ public class MountNamespaceTests
         string target = directory.Make("target");
         using LinuxThread thread = Namespace.Unshare(NamespaceKinds.Mount);
         string[] before = Directory.GetFiles("/proc/self/fd");
-        thread.Invoke(() => Mounts.Apply(new TmpfsMount(target) { SizeBytes = 1 << 20 }, new BindMount(Path.Combine(directory.Path, "data"),
+        thread.Invoke(() => Mounts.Apply(new TmpfsMount(target) { Size = ByteSize.FromMebibytes(1) },
+            new BindMount(Path.Combine(directory.Path, "data"),
             target + "/deep/data", MountFlags.ReadOnly), new DevMount(target + "/dev")));
         Assert.InRange(Directory.GetFiles("/proc/self/fd").Length, 0, before.Length + 2);
         Assert.Equal("seen", thread.Invoke(() => File.ReadAllText(target + "/deep/data/file")));

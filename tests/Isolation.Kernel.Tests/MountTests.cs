@@ -42,7 +42,10 @@ public class MountTests
             + "for i in 1 2 3 4 5 6 7 8 9; do touch /run/$i 2>/dev/null; done; ls /run | wc -l; "
             + "awk '$5 == \"/run\" {print $6}' /proc/self/mountinfo")
             .AddMount(new TmpfsMount("/run", MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
-            { SizeBytes = 8192, Inodes = 6, Mode = 0b111_000_000 }).OutputAsync();
+            {
+                Size = new(8192), Inodes = 6,
+                Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
+            }).OutputAsync();
         string[] lines = output.Split('\n');
         Assert.Equal("700", lines[0]);
         Assert.Equal(["8192", "5", "rw,nosuid,nodev,noexec,relatime"], lines[^3..]);
@@ -52,7 +55,7 @@ public class MountTests
     public async Task A_file_from_memory_is_read_only_and_has_its_mode()
     {
         string output = await Box.Shell("cat /run/secret; stat -c %a /run/secret; (echo x > /run/secret) 2>/dev/null || echo refused")
-            .AddMount(new TmpfsMount("/run")).AddMount(new FileMount("/run/secret", [.. "hush\n"u8], 0b100_000_000)).OutputAsync();
+            .AddMount(new TmpfsMount("/run")).AddMount(new FileMount("/run/secret", [.. "hush\n"u8], UnixFileMode.UserRead)).OutputAsync();
         Assert.Equal("hush\n400\nrefused", output);
     }
 
@@ -193,7 +196,7 @@ public class MountTests
             .AddMount(new BindMount(Box.Sdk, "/sdk", MountFlags.ReadOnly)).AddMount(new BindMount(app, "/app", MountFlags.ReadOnly))
             .AddMount(new TmpfsMount("/tmp"))
             .AddEnvironment("DOTNET_ROOT", "/sdk").AddEnvironment("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")
-            .WithCommand("/sdk/dotnet", "/app/Isolation.Testing.Victim.dll", "--hello").WithReadOnlyRoot(false).OutputAsync();
+            .WithCommand("/sdk/dotnet", "/app/Isolation.Testing.Victim.dll", "--hello").WithWritableRoot().OutputAsync();
         Assert.Equal("hello from process 2", output); // the init is process 1
     }
 }

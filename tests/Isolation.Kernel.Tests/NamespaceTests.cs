@@ -204,7 +204,7 @@ public class NamespaceTests
         foreach (string name in new[] { "usr", "proc", "dev", "sys", "mnt" })
             directory.Make("root/" + name);
         var map = new IdMap(new IdMapRange(0, 700_000, 65_536));
-        string output = await new ContainerBuilder(new DirectoryRootfs(root) { IdMapped = true }).WithHostPrograms().WithReadOnlyRoot(false)
+        string output = await new ContainerBuilder(new DirectoryRootfs(root) { IdMapped = true }).WithHostPrograms().WithWritableRoot()
             .WithUserNamespace(map, map)
             .AddMount(new BindMount(shared, "/mnt") { IdMapped = true })
             .WithCommand("/bin/sh", "-c", "stat -c %u / /mnt/file; echo made > /made; echo made > /mnt/made; stat -c %u /made")

@@ -28,7 +28,7 @@ public class OutputTests
     {
         // sh(1), "Exit Status": more than 128 for a signal.
         ContainerOutput output = await Box.Shell("kill -TERM $$").CaptureAsync(Cancelled);
-        Assert.Equal((128 + 15, 15, false), (output.ExitCode, output.Result.Status.Signal, output.IsSuccess));
+        Assert.Equal((128 + 15, Signal.SIGTERM, false), (output.ExitCode, output.Result.Status.Signal, output.IsSuccess));
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public class OutputTests
             .WithStandardOutput(Stdio.Pipe).StartAsync(Cancelled);
         await process.WaitForLineAsync(new Regex("ready"), Cancelled);
         ContainerResult result = await process.StopAsync(TimeSpan.FromMilliseconds(300), Cancelled).WaitAsync(s_soon);
-        Assert.Equal((9, true), (result.Status.Signal, result.Killed));
+        Assert.Equal((Signal.SIGKILL, true), (result.Status.Signal, result.Killed));
     }
 
     [Fact]

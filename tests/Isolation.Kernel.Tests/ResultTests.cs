@@ -36,15 +36,15 @@ public sealed class ResultTests
         await using Container late = await Box.Builder("/bin/sleep",
             "1000").WithTimeout(TimeSpan.FromMilliseconds(200)).StartAsync();
         ContainerResult timed = await late.WaitAsync();
-        Assert.Equal((9, true, false), (timed.Status.Signal, timed.TimedOut, timed.Killed));
+        Assert.Equal((Signal.SIGKILL, true, false), (timed.Status.Signal, timed.TimedOut, timed.Killed));
         await using Container early = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
         ContainerResult killed = await early.KillAllAsync();
-        Assert.Equal((9, false, true), (killed.Status.Signal, killed.TimedOut, killed.Killed));
+        Assert.Equal((Signal.SIGKILL, false, true), (killed.Status.Signal, killed.TimedOut, killed.Killed));
         // By another: neither.
         await using Container other = await Box.Builder("/bin/sleep", "1000").WithTimeout(TimeSpan.FromSeconds(100)).StartAsync();
-        other.Process.SendSignal(9);
+        other.Process.SendSignal(Signal.SIGKILL);
         ContainerResult ended = await other.WaitAsync();
-        Assert.Equal((9, false, false), (ended.Status.Signal, ended.TimedOut, ended.Killed));
+        Assert.Equal((Signal.SIGKILL, false, false), (ended.Status.Signal, ended.TimedOut, ended.Killed));
     }
 
     [Fact]
@@ -55,8 +55,8 @@ public sealed class ResultTests
         {
             ContainerResult result = await Box.Builder("/bin/sleep",
                 "0.1").WithTimeout(TimeSpan.FromMilliseconds(95 + (i % 10))).RunAsync();
-            Assert.True(result.TimedOut == (result.Status.Signal == 9), result.ToString());
-            Assert.True(result.Status is { Signal: 9 } or { Code: 0 }, result.ToString());
+            Assert.True(result.TimedOut == (result.Status.Signal == Signal.SIGKILL), result.ToString());
+            Assert.True(result.Status is { Signal: Signal.SIGKILL } or { Code: 0 }, result.ToString());
         }
     }
 

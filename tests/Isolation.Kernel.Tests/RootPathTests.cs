@@ -19,7 +19,7 @@ public class RootPathTests
         directory.Link("root/var/climbs", "../../../../outside/x");
         directory.Link("root/file", "var/run/named/file");
         directory.Link("root/loop", "loop");
-        ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(root)).WithHostPrograms().WithReadOnlyRoot(false)
+        ContainerBuilder builder = new ContainerBuilder(Rootfs.Directory(root)).WithHostPrograms().WithWritableRoot()
             .AddMount(new BindMount(source, "/file")).AddMount(new TmpfsMount("/var/absolute/tmpfs"))
                 .AddMount(new BindMount(Path.GetDirectoryName(source)!, "/var/climbs"))
             .WithWorkingDirectory("/var/run/work", create: true);
@@ -60,7 +60,7 @@ public class RootPathTests
         directory.Link("root/lock", "/run/lock");
         directory.Make("top/lock");
         string output = await new ContainerBuilder(Rootfs.Overlay(Path.GetDirectoryName(top)!, root)).WithHostPrograms()
-            .WithReadOnlyRoot(false).AddMount(new TmpfsMount("/var/run/x")).AddMount(new TmpfsMount("/lock/y"))
+            .WithWritableRoot().AddMount(new TmpfsMount("/var/run/x")).AddMount(new TmpfsMount("/lock/y"))
             .WithCommand("/bin/sh", "-c", "sed -n 's|.* \\(/[^ ]*/[xy]\\) .*- tmpfs.*|\\1|p' /proc/self/mountinfo").OutputAsync();
         Assert.Equal("/run/x\n/lock/y", output);
     }

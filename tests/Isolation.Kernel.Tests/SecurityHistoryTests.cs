@@ -9,7 +9,7 @@ namespace Isolation.Kernel.Tests;
 public class SecurityHistoryTests
 {
     private static ContainerBuilder InRoot(string root, params string[] command) =>
-        new ContainerBuilder(Rootfs.Directory(root)).WithHostPrograms().WithCommand(command[0], command[1..]).WithReadOnlyRoot(false);
+        new ContainerBuilder(Rootfs.Directory(root)).WithHostPrograms().WithCommand(command[0], command[1..]).WithWritableRoot();
 
     [Fact]
     public async Task CVE_2019_5736_the_executable_behind_the_first_process_is_not_this_programs()
@@ -293,7 +293,7 @@ public class SecurityHistoryTests
         File.Copy("/usr/bin/id", Path.Combine(root, "id"));
         File.SetUnixFileMode(Path.Combine(root, "id"), UnixFileMode.SetUser | (UnixFileMode)0b111_101_101);
         Assert.Equal("65534", await InRoot(root, "/id", "-u").WithUser(65534, 65534).OutputAsync());
-        Assert.Equal("0", await InRoot(root, "/id", "-u").WithUser(65534, 65534).WithNoNewPrivileges(false).OutputAsync());
+        Assert.Equal("0", await InRoot(root, "/id", "-u").WithUser(65534, 65534).AllowNewPrivileges().OutputAsync());
     }
 
     [Fact]

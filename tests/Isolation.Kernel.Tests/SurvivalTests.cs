@@ -39,7 +39,7 @@ public class SurvivalTests
         await Task.Delay(300);
         Assert.False(orphan.HasExited);
         Assert.Equal(1, Survivors(marker).Count(s => s.Contains("sleep " + marker)));
-        orphan.SendSignal(9);
+        orphan.SendSignal(Signal.SIGKILL);
         await ContainerTests.WaitFor(() => orphan.HasExited && Survivors(marker).Count == 0);
         // Who lives on has nobody who would remove its control group.
         await ContainerTests.WaitFor(() => Leaks.RemoveCgroups(cgroups));

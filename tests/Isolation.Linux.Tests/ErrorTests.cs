@@ -56,7 +56,8 @@ public class ErrorTests
     public void Wait_statuses_are_decoded(int status, int? code, int? signal, int shell)
     {
         ExitStatus decoded = ExitStatus.FromWaitStatus(status, null);
-        Assert.Equal((code, signal, shell, (status & 0x80) != 0), (decoded.Code, decoded.Signal, decoded.ShellCode, decoded.CoreDumped));
+        Assert.Equal((code, signal, shell, (status & 0x80) != 0),
+            (decoded.Code, (int?)decoded.Signal, decoded.ShellCode, decoded.CoreDumped));
     }
 
     [Fact]

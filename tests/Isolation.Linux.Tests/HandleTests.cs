@@ -68,10 +68,10 @@ public class HandleTests
     public void A_closed_pidfd_signals_nobody()
     {
         PidHandle self = PidHandle.Open(Environment.ProcessId);
-        self.SendSignal(0);
+        self.SendSignal(Signal.None);
         self.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => self.SendSignal(0));
-        Assert.Equal(Errno.ESRCH, self.TrySendSignal(0).Errno);
+        Assert.Throws<ObjectDisposedException>(() => self.SendSignal(Signal.None));
+        Assert.Equal(Errno.ESRCH, self.TrySendSignal(Signal.None).Errno);
     }
 
     /// <summary>A read that waits holds its file: the dispose neither waits for it nor lets the number go.</summary>

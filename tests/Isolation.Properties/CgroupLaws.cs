@@ -89,8 +89,8 @@ public class CgroupLaws
     [Fact]
     public void Settings_do_not_depend_on_their_order() => Hold(Prop.ForAll<NonNegativeInt, PositiveInt>((memory, pids) =>
     {
-        CgroupSettings one = CgroupSettings.None.WithMemoryMax(memory.Get).WithPidsMax(pids.Get),
-            two = CgroupSettings.None.WithPidsMax(pids.Get).WithMemoryMax(memory.Get);
+        CgroupSettings one = CgroupSettings.None.WithMemoryMax(new(memory.Get)).WithPidsMax(pids.Get),
+            two = CgroupSettings.None.WithPidsMax(pids.Get).WithMemoryMax(new(memory.Get));
         return one.Equals(two) && one.GetHashCode() == two.GetHashCode() && one.ChangesTo(two).Count == 0
             && one.WithPidsMax(pids.Get + 1).ChangesTo(one).Count == 1;
     }));

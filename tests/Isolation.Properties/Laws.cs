@@ -89,7 +89,8 @@ public class Laws
     {
         Func<ContainerBuilder, ContainerBuilder>[] calls =
         [
-            b => b.WithHostName("h"), b => b.WithUser(1, 2), b => b.WithUmask(7), b => b.AddEnvironment("A", "1"),
+            b => b.WithHostName("h"), b => b.WithUser(1, 2), b => b.WithUmask(UnixFileMode.OtherRead),
+            b => b.AddEnvironment("A", "1"),
             b => b.AddEnvironment("B", "2"), b => b.WithInit(),
             b => b.WithWorkingDirectory("/w"), b => b.WithOomScoreAdj(5), b => b.AddMount(new TmpfsMount("/t")),
             b => b.AddRlimit(new Rlimit(RlimitResource.Core, 0, 0)),

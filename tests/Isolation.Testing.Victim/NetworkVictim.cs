@@ -10,7 +10,7 @@ internal static class NetworkVictim
     {
         if (kind == "--network-orphan")
         {
-            Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).WithDieWithParent(false)
+            Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sh", "-c", command).OutliveParent()
                 .WithNetwork("kept").AddPublishedPort("8080:80").Start();
             Console.WriteLine(orphan.ProcessId);
             await Task.Delay(Timeout.Infinite);

@@ -83,7 +83,7 @@ if (args[0] == "--containers")
 
 if (args[0] == "--orphan")
 {
-    Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).WithDieWithParent(false)
+    Container orphan = new ContainerBuilder(Rootfs.Host).WithCommand("/bin/sleep", args[1]).OutliveParent()
         .WithInit(args[2] == "init").Start();
     Console.WriteLine(orphan.ProcessId);
     Thread.Sleep(Timeout.Infinite);

@@ -39,7 +39,7 @@ internal static class ReuseVictim
         Tell("join by container", await Record(() => byContainer.StartAsync()));
         Tell("namespace by handle", await Record(() => Task.FromResult(Namespace.Open(NamespaceKinds.Net, held))));
         Tell("route socket by handle", await Record(() => Task.FromResult(RouteSocket.Open(held))));
-        Tell("signal", await Record(() => { held.SendSignal(9); return Task.FromResult(0); }));
+        Tell("signal", await Record(() => { held.SendSignal(Signal.SIGKILL); return Task.FromResult(0); }));
         Console.WriteLine($"traffic: {ContainerTraffic.Read(held)?.ToString() ?? "none"}");
         await using Container inNamespace = await byNamespace.StartAsync();
         Console.WriteLine($"join by namespace: {(await inNamespace.WaitAsync()).Status.Code}");

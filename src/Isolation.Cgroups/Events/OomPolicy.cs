@@ -154,7 +154,7 @@ public sealed class OomPolicy : IAsyncDisposable
         _decide(new OomSituation(_cgroup, Size(usage), Size(limit), ++_count), _stop.Token);
 
     private ByteSize Size(string file) => _cgroup.Read(file)?.Trim() is { } text && text != "max"
-        ? long.Parse(text, CultureInfo.InvariantCulture)
+        ? new ByteSize(long.Parse(text, CultureInfo.InvariantCulture))
         : ByteSize.Max;
 
     /// <summary>Version 1's own way: an eventfd that is told of each time that memory runs out.</summary>

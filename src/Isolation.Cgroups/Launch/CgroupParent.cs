@@ -49,7 +49,7 @@ internal sealed class CgroupParent
         {
             string places = string.Join(", ", found.Select(CgroupPath.Join));
             throw new LinuxException("find", $"cgroup \"{name}\"", "getdents64(2)", Errno.ENOTUNIQ,
-                hint: $"There is one below each of {places}: ask from the control group of the one that is meant.");
+                remedy: $"There is one below each of {places}: ask from the control group of the one that is meant.");
         }
 
         string[] parts = [.. found[0], name];

@@ -193,7 +193,7 @@ public sealed class SystemdScope : IDisposable
                 return CgroupV2.Open(group);
             if (state == "failed" || Stopwatch.GetElapsedTime(begin) > timeout)
                 throw new LinuxException("start", $"unit \"{unit}\"", "systemd's StartTransientUnit",
-                    state == "failed" ? Errno.ECANCELED : Errno.ETIMEDOUT, hint: $"The unit is {state}; see journalctl -u {unit}.");
+                    state == "failed" ? Errno.ECANCELED : Errno.ETIMEDOUT, remedy: $"The unit is {state}; see journalctl -u {unit}.");
             Thread.Sleep(2);
         }
     }

@@ -13,6 +13,8 @@ internal static class HostRootSteps
 {
     private static readonly string[] s_ownMounts = ["proc", "sys", "dev"];
     private static readonly string[] s_inMemory = ["tmp", "run"];
+    private const UnixFileMode DirectoryMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
     internal static IEnumerable<PlanStep> Compose(ImmutableArray<HostRootEntry> entries, Slot root, MountContext context)
     {
@@ -27,16 +29,16 @@ internal static class HostRootSteps
                 yield return new PlanStep("link", MountSteps.Quote("/" + entry.Name),
                     [new SyscallStep(Syscall.symlinkat, target, root, entry.Name)]);
             else if (s_ownMounts.Contains(entry.Name))
-                yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name), [Make(root, entry.Name, 0b111_101_101)]);
+                yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name), [Make(root, entry.Name, DirectoryMode)]);
             else if (s_inMemory.Contains(entry.Name))
                 yield return new PlanStep("make directory", MountSteps.Quote("/" + entry.Name),
-                    [Make(root, entry.Name, 0b001_111_111_111)]);
+                    [Make(root, entry.Name, new TmpfsMount("/").Mode)]);
             else
                 yield return entry.HasMounts ? Bind(entry.Name, root) : Overlay(entry.Name, root, context);
         }
     }
 
-    private static SyscallStep Make(Slot root, string name, int mode) =>
+    private static SyscallStep Make(Slot root, string name, UnixFileMode mode) =>
         new(Syscall.mkdirat, root, name, StepArgument.Flags((uint)mode, MountSteps.Octal(mode)));
 
     private static PlanStep Overlay(string name, Slot root, MountContext context)
@@ -44,7 +46,7 @@ internal static class HostRootSteps
         Slot overlay = new("overlay-" + name);
         return new PlanStep("lay a directory over", MountSteps.Quote("/" + name),
         [
-            Make(root, name, 0b111_101_101),
+            Make(root, name, DirectoryMode),
             .. OverlaySteps.Create(["/" + name], null, null, MountFlags.NoSuid | MountFlags.NoDev, overlay, context),
             MountCalls.AttachAt(overlay, root, name),
         ])
@@ -58,7 +60,7 @@ internal static class HostRootSteps
         Slot tree = new("bind-" + name);
         return new PlanStep("show read-only", MountSteps.Quote("/" + name),
         [
-            Make(root, name, 0b111_101_101),
+            Make(root, name, DirectoryMode),
             MountCalls.CloneTree(StepArgument.CurrentDirectory, "/" + name, tree, recursive: true),
             MountCalls.SetAttributes(tree, "", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev,
                 MountPropagation.Private, recursive: true),

@@ -32,7 +32,7 @@ internal sealed class IdMapHandshake(IdMap users, IdMap groups, string? newUidMa
             return;
         string said = output.Trim().Length > 0 ? $" {Path.GetFileName(helper)} said: {output.Trim()}" : "";
         throw new LinuxException("map " + what, Quote(map), Path.GetFileName(helper) + "(1)", Errno.EPERM,
-            hint: $"The ranges must be granted to this user in /etc/subuid and /etc/subgid.{said}");
+            remedy: $"The ranges must be granted to this user in /etc/subuid and /etc/subgid.{said}");
     }
 
     private static string Quote(IdMap map) => "\"" + map.ToString().Replace("\n", ", ", StringComparison.Ordinal) + "\"";

@@ -5,8 +5,8 @@ namespace Isolation.Containers;
 /// <summary>A step of a launch failed. The child is gone, and everything that the launch made has been undone.</summary>
 public sealed class LaunchException : LinuxException
 {
-    internal LaunchException(LaunchPlan plan, LaunchStep step, string call, Errno errno, string? hint)
-        : base(step.Action, step.Subject, call, errno, new StepPosition(step.Number, plan.Steps.Length, step.InChild), hint)
+    internal LaunchException(LaunchPlan plan, LaunchStep step, string call, Errno errno, string? remedy)
+        : base(step.Action, step.Subject, call, errno, new StepPosition(step.Number, plan.Steps.Length, step.InChild), remedy)
     {
         Plan = plan;
         FailedStep = step;

@@ -98,7 +98,7 @@ internal sealed partial class LaunchPlanner
     [
         .. becomeRoot?.Calls ?? [],
         .. _spec.DieWithParent ? ProcessSteps.DieWithParent(_parentPoll).Calls : [],
-        SignalSteps.Ignore(Sched.SIGCHLD, "SIGCHLD"),
+        SignalSteps.Ignore(Signal.SIGCHLD),
         new SyscallStep(Syscall.chdir, "/"),
         .. ProcessSteps.SetName("init").Calls,
         .. CapabilitySteps.Set(CapabilitySet.None, CapabilitySet.None, CapabilitySet.None).Calls,

@@ -68,7 +68,8 @@ internal sealed partial class LaunchPlanner
         new(source, "/etc/hosts", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec) { CoversLink = true };
 
     private static FileMount TextFile(string path, string text) =>
-        new(path, [.. Encoding.UTF8.GetBytes(text)], 0b110_100_100) { CoversLink = true };
+        new(path, [.. Encoding.UTF8.GetBytes(text)],
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead) { CoversLink = true };
 
     private void RequirePossibleNetwork()
     {

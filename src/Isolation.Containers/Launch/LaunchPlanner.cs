@@ -40,7 +40,7 @@ internal sealed partial class LaunchPlanner
     {
         _given = spec;
         _facts = facts;
-        _spec = spec = WithNetworkFiles(spec);
+        _spec = spec = WithNetworkFiles(WithWritablePlaces(spec));
         _user = user;
         _join = new JoinSteps(spec.Namespaces, facts);
         _userNamespace = _join.JoinsUser
@@ -68,6 +68,20 @@ internal sealed partial class LaunchPlanner
         _siblings = _hasInit || _join.NeedsClone ? new SiblingSteps(_hasInit) : null;
         _listener = NotifiedFilter is null ? null : new ListenerSteps();
         _hold = ChooseHold();
+    }
+
+    /// <summary>The usual writable places in memory, where the kernel copies up no directory of another owner: in a user namespace that
+    /// does not map him.</summary>
+    private ContainerSpec WithWritablePlaces(ContainerSpec spec)
+    {
+        if (_facts.IsPrivileged || spec.HasReadOnlyRoot || spec.Rootfs.WritesThrough)
+            return spec;
+        // What is composed of the host's directories has the others in memory already.
+        string[] places = spec.Rootfs is HostRootfs ? ["/var/tmp"] : ["/tmp", "/var/tmp", "/run"];
+        return spec with
+        {
+            Mounts = [.. places.Where(p => spec.Mounts.All(m => m.Destination != p)).Select(p => new TmpfsMount(p)), .. spec.Mounts],
+        };
     }
 
     private bool MapsByParent => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
@@ -200,7 +214,7 @@ internal sealed partial class LaunchPlanner
 
     private void AddRootSteps()
     {
-        Add(Inside, ProcessSteps.Umask(0));
+        Add(Inside, ProcessSteps.Umask(UnixFileMode.None));
         if (_join.JoinsUser || BecomesRootLate)
             AddGivingFromInside();
         AddSharedTrees();
@@ -254,7 +268,7 @@ internal sealed partial class LaunchPlanner
         Add(Inside, RootSwitch.Switch(_root, _mounts.Staging is not null));
         if (_spec.CreateWorkingDirectory)
             Add(Inside, ProcessSteps.WorkingDirectory(_spec.WorkingDirectory, create: true, _mounts.Paths));
-        if (_spec.ReadOnlyRoot)
+        if (_spec.HasReadOnlyRoot)
             Add(Inside, RootSwitch.MakeReadOnly(_root));
         if (!_spec.CreateWorkingDirectory)
             Add(Inside, ProcessSteps.WorkingDirectory(_spec.WorkingDirectory, create: false, _mounts.Paths));
@@ -281,7 +295,7 @@ internal sealed partial class LaunchPlanner
         Add(Inside, ProcessSteps.NewSession());
         Add(Inside, _terminal is null ? _streams.Connect() : [_terminal.Connect()]);
         Add(Inside, LifeStep);
-        Add(Inside, ProcessSteps.Umask(_spec.Umask ?? 0b000_010_010));
+        Add(Inside, ProcessSteps.Umask(_spec.Umask ?? UnixFileMode.GroupWrite | UnixFileMode.OtherWrite));
         AddLabelSteps();
         if (_form != LaunchForm.InMemory)
             Add(Inside, SealedSteps.ReportReady(_report));

@@ -32,7 +32,7 @@ internal static class ProcessSteps
     internal static PlanStep LiveOnWithoutParent() => new("live on without", "the parent",
         [new SyscallStep(Syscall.prctl, StepArgument.Flags(Prctl.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"), 0)]);
 
-    internal static PlanStep Umask(int mask) => new("set file mode creation mask to", MountSteps.Octal(mask),
+    internal static PlanStep Umask(UnixFileMode mask) => new("set file mode creation mask to", MountSteps.Octal(mask),
         [new SyscallStep(Syscall.umask, StepArgument.Flags((uint)mask, MountSteps.Octal(mask)))]);
 
     internal static PlanStep SetDumpable(bool dumpable) => new(dumpable ? "allow tracing of" : "forbid tracing of", "the process",

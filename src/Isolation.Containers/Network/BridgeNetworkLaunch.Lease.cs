@@ -54,7 +54,7 @@ internal sealed partial class BridgeNetworkLaunch
 
             if (attempt > 0)
                 throw new LinuxException("lease", $"an address of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRNOTAVAIL,
-                    hint: $"All {last - 1} addresses of {subnet} are taken.");
+                    remedy: $"All {last - 1} addresses of {subnet} are taken.");
             Sweep(state, route, Network.Name, int.MaxValue, isKept: true);
         }
     }
@@ -86,21 +86,21 @@ internal sealed partial class BridgeNetworkLaunch
     {
         if (!subnet.Contains(address))
             throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRNOTAVAIL,
-                hint: $"Its subnet is {subnet}.");
+                remedy: $"Its subnet is {subnet}.");
         long Number(IPAddress a) => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(a.GetAddressBytes());
         long index = Number(address) - Number(subnet.BaseAddress);
         if (index < FirstIndex)
             throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRINUSE,
-                hint: "It is the network's own, or its router's.");
+                remedy: "It is the network's own, or its router's.");
         if (index > Last(subnet))
             throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRNOTAVAIL,
-                hint: $"The last one for containers is {BridgeNetwork.AddressAt(subnet, Last(subnet))}.");
+                remedy: $"The last one for containers is {BridgeNetwork.AddressAt(subnet, Last(subnet))}.");
         return state.FindLease(Network.Name, index) is { } other && !IsDropped(state, route, other) ? throw InUse(address, other) : index;
     }
 
     private LinuxException InUse(IPAddress address, NetworkLease other) =>
         new("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Errno.EADDRINUSE,
-            hint: $"Container {other.Names.FirstOrDefault(other.Id)} has it.");
+            remedy: $"Container {other.Names.FirstOrDefault(other.Id)} has it.");
 
     private void CheckAddressV6(NetworkState state, RouteSocket route, IPAddress address)
     {
@@ -109,7 +109,7 @@ internal sealed partial class BridgeNetworkLaunch
             : address.Equals(subnet.BaseAddress) || address.Equals(Network.GatewayV6) ? "It is the network's own, or its router's." : null;
         if (problem is not null)
             throw new LinuxException("lease", $"address {address} of {Network.Describe()}", "RTM_NEWADDR", Network.SubnetV6 is null
-                ? Errno.EAFNOSUPPORT : Errno.EADDRNOTAVAIL, hint: problem);
+                ? Errno.EAFNOSUPPORT : Errno.EADDRNOTAVAIL, remedy: problem);
         if (Claimants(state, route, NetworkLease.AddressClaim(address)).FirstOrDefault() is { } other)
             throw InUse(address, other);
     }

@@ -226,7 +226,7 @@ internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetw
             return network;
         return wanted.SubnetV6 is null && Settings.AddressV6 is null ? network with { SubnetV6 = null }
             : throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EAFNOSUPPORT,
-                hint: "This host has no IPv6: leave out IPv6 subnets and addresses, or set net.ipv6.conf.default.disable_ipv6 to 0.");
+                remedy: "This host has no IPv6: leave out IPv6 subnets and addresses, or set net.ipv6.conf.default.disable_ipv6 to 0.");
     }
 
     // A network is named, or described; a description must fit what is there.
@@ -238,7 +238,7 @@ internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetw
         return fits
             ? present
             : throw new LinuxException("use", wanted.Describe(), "RTM_NEWLINK", Errno.EEXIST,
-                hint: "There is one with that name and other settings: "
+                remedy: "There is one with that name and other settings: "
                     + $"subnet {present.Subnet}, {present.SubnetV6?.ToString() ?? "no IPv6"}{(present.Internal ? ", internal" : "")}.");
     }
 
@@ -250,7 +250,7 @@ internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetw
             return;
         foreach (NetworkLease other in Claimants(state, route, NetworkLease.NameClaim(name)))
             throw new LinuxException("take", $"the name \"{name}\"", "link(2)", Errno.EEXIST,
-                hint: $"A container of network \"{other.Network}\" has it: process {other.ProcessId}.");
+                remedy: $"A container of network \"{other.Network}\" has it: process {other.ProcessId}.");
     }
 
     /// <summary>A port that somebody has already cannot lead to this container too: another container's, or a listening program's of the
@@ -269,7 +269,7 @@ internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetw
             // From ::1 a relay leads to IPv4 as well.
             if (Network.SubnetV6 is null && !port.IsOf(v6: false) && !IPAddress.IPv6Loopback.Equals(port.HostAddress))
                 throw new LinuxException("publish port", port.ToString(), "NFT_MSG_NEWSETELEM", Errno.EAFNOSUPPORT,
-                    hint: $"Network \"{Network.Name}\" has no IPv6.");
+                    remedy: $"Network \"{Network.Name}\" has no IPv6.");
             for (int i = 0; i < port.Count; i++)
                 hold.Take(port, i, Addresses(port));
         }
@@ -288,7 +288,7 @@ internal sealed partial class BridgeNetworkLaunch(ContainerSpec spec, BridgeNetw
     }
 
     private static LinuxException Taken(PublishedPort port, string hint) =>
-        new("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, hint: hint);
+        new("publish port", port.ToString(), "bind(2)", Errno.EADDRINUSE, remedy: hint);
 
     internal static PhysicalAddress MakeHardwareAddress(IPAddress address) => new([0x02, 0x42, .. address.GetAddressBytes()]);
 }

@@ -42,7 +42,7 @@ internal sealed class BridgeSetup(BridgeNetwork network)
         {
             if (present is not BridgeLink)
                 throw new LinuxException("make", network.Describe(), "RTM_NEWLINK", Errno.EEXIST,
-                    hint: $"A link \"{network.LinkName}\" is there already that is no bridge: give the network another link name.");
+                    remedy: $"A link \"{network.LinkName}\" is there already that is no bridge: give the network another link name.");
         }
         else
         {

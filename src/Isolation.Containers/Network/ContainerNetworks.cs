@@ -36,7 +36,7 @@ public static class ContainerNetworks
     {
         using NetworkState state = NetworkState.Open();
         if (ReadDefinitions().Any(n => n.Name == network.Name) || state.FindNetwork(network.Name) is not null)
-            throw new LinuxException("make", network.Describe(), "link(2)", Errno.EEXIST, hint: "There is one with that name already.");
+            throw new LinuxException("make", network.Describe(), "link(2)", Errno.EEXIST, remedy: "There is one with that name already.");
         using RouteSocket route = RouteSocket.Open();
         BridgeNetwork complete = Subnets.Complete(network, [.. ReadDefinitions(), .. state.ReadNetworks()], route);
         string path = PathOf(network.Name);
@@ -48,7 +48,7 @@ public static class ContainerNetworks
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw LinuxException.Of("write", $"\"{path}\"", e, hint: e.Message.Split('\n')[0]);
+            throw LinuxException.Of("write", $"\"{path}\"", e, remedy: e.Message.Split('\n')[0]);
         }
 
         return complete;
@@ -94,7 +94,7 @@ public static class ContainerNetworks
         using NetworkState state = NetworkState.Open();
         if (state.ReadLeases(name) is { IsEmpty: false } leases)
             throw new LinuxException("remove", found.Network.Describe(), "unlink(2)", Errno.EBUSY,
-                hint: $"Containers are on it: {string.Join(", ", leases.Select(l => l.Names.FirstOrDefault(l.Id)))}.");
+                remedy: $"Containers are on it: {string.Join(", ", leases.Select(l => l.Names.FirstOrDefault(l.Id)))}.");
         // One that was only in use is gone with its last container.
         if (File.Exists(PathOf(name)))
             File.Delete(PathOf(name));
@@ -115,7 +115,7 @@ public static class ContainerNetworks
 
     private static LinuxException Missing(string name, ImmutableArray<ContainerNetworkState> all) => new("find", $"network \"{name}\"",
         "openat(2)", Errno.ENOENT,
-        hint: all.IsEmpty ? "There is no network." : $"There are: {string.Join(", ", all.Select(n => n.Network.Name))}.");
+        remedy: all.IsEmpty ? "There is no network." : $"There are: {string.Join(", ", all.Select(n => n.Network.Name))}.");
 }
 
 /// <summary>Chooses subnets that nobody uses.</summary>
@@ -131,7 +131,7 @@ internal static class Subnets
             if ((network.Subnet is { } own && other.Subnet is { } theirs && Overlap(own, theirs))
                 || (network.SubnetV6 is { } own6 && other.SubnetV6 is { } theirs6 && Overlap(own6, theirs6)))
                 throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EEXIST,
-                    hint: $"Its subnet overlaps that of network \"{other.Name}\".");
+                    remedy: $"Its subnet overlaps that of network \"{other.Name}\".");
         }
 
         IPNetwork subnet = network.Subnet ?? Choose(network, others, route);
@@ -165,7 +165,7 @@ internal static class Subnets
         string.Join(" or ", new[] { network.Subnet, network.SubnetV6 }.OfType<IPNetwork>());
 
     private static LinuxException Used(BridgeNetwork network, string by) => new("make", network.Describe(), "RTM_NEWADDR", Errno.EEXIST,
-        hint: $"The host uses its subnet already, {Shown(network)}: it has {by}. Give the network another one.");
+        remedy: $"The host uses its subnet already, {Shown(network)}: it has {by}. Give the network another one.");
 
     internal static bool Overlap(IPNetwork first, IPNetwork second) => first.PrefixLength <= second.PrefixLength
         ? first.Contains(second.BaseAddress)
@@ -190,7 +190,7 @@ internal static class Subnets
         }
 
         throw new LinuxException("make", network.Describe(), "RTM_NEWADDR", Errno.EADDRNOTAVAIL,
-            hint: "No subnet of 10.89.0.0/16 to 10.127.0.0/16 is free: give one.");
+            remedy: "No subnet of 10.89.0.0/16 to 10.127.0.0/16 is free: give one.");
     }
 
     // A unique local prefix, RFC 4193, the same for the same name.

@@ -19,7 +19,7 @@ public sealed record ContainerTraffic(long ReceivedBytes, long SentBytes, long R
         ArgumentNullException.ThrowIfNull(process);
         ContainerTraffic? read = ReadOf(process.ProcessId);
         // Still there, it had its number all the while.
-        return process.TrySendSignal(0).Errno == Errno.ESRCH ? null : read;
+        return process.TrySendSignal(Signal.None).Errno == Errno.ESRCH ? null : read;
     }
 
     private static ContainerTraffic? ReadOf(int processId)

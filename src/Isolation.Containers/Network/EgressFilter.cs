@@ -54,7 +54,7 @@ internal static class EgressFilter
             catch (SocketException e)
             {
                 throw new LinuxException("look up", $"\"{name}\" for the egress policy", "getaddrinfo(3)", Errno.ENOENT,
-                    hint: $"{e.Message}: without an address nothing could be allowed.");
+                    remedy: $"{e.Message}: without an address nothing could be allowed.");
             }
         }
 

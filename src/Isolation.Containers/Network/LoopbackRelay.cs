@@ -126,7 +126,7 @@ internal sealed class LoopbackRelay : IDisposable
                 (Errno.EMFILE, "Each port takes a descriptor of this process: raise its limit (RLIMIT_NOFILE), or publish fewer."),
             _ => (Errno.EIO, e.Message),
         };
-        return new LinuxException("publish port", port.ToString(), "bind(2)", errno, hint: hint);
+        return new LinuxException("publish port", port.ToString(), "bind(2)", errno, remedy: hint);
     }
 
     private async Task AcceptAsync(Socket listener, IPEndPoint[] targets)

@@ -105,7 +105,7 @@ internal static class NetworkJson
             or InvalidOperationException or ArgumentException)
         {
             throw new LinuxException("read", $"\"{path}\"", "read(2)", Errno.EBADMSG,
-                hint: $"The file is damaged: {e.Message.Split('\n')[0]} Delete it where nothing needs it.");
+                remedy: $"The file is damaged: {e.Message.Split('\n')[0]} Delete it where nothing needs it.");
         }
     }
 }

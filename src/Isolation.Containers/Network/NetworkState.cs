@@ -76,7 +76,7 @@ internal sealed partial class NetworkState : IDisposable
 
             if (Stopwatch.GetElapsedTime(start) > s_patience)
                 throw new LinuxException("lock", $"\"{path}\"", "flock(2)", Errno.ETIMEDOUT,
-                    hint: $"Another process has had the lock for {s_patience.TotalSeconds} s; /proc/locks tells which.");
+                    remedy: $"Another process has had the lock for {s_patience.TotalSeconds} s; /proc/locks tells which.");
             cancellationToken.WaitHandle.WaitOne(pause);
             cancellationToken.ThrowIfCancellationRequested();
         }
@@ -249,7 +249,7 @@ internal sealed partial class NetworkState : IDisposable
         Path.Combine(_root, network, index.ToString(CultureInfo.InvariantCulture) + LeaseSuffix);
 
     private static LinuxException Failed(string action, string path, Exception e) =>
-        LinuxException.Of(action, $"\"{path}\"", e, hint: e.Message.Split('\n')[0]);
+        LinuxException.Of(action, $"\"{path}\"", e, remedy: e.Message.Split('\n')[0]);
 
     private static ulong NamespaceNumber()
     {

@@ -147,7 +147,7 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
                 return;
             if (_companion.HasExited || Stopwatch.GetElapsedTime(start) > s_patience)
                 throw new LinuxException("connect by", name, name + "(1)", _companion.HasExited ? Errno.EIO : Errno.ETIMEDOUT,
-                    hint: said.Length == 0
+                    remedy: said.Length == 0
                         ? (_companion.HasExited ? "It ended without a word." : "The network did not come up.")
                         : $"It said: {LastLine(said.ToString())}");
             Thread.Sleep(2);
@@ -166,7 +166,8 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
             string reply = Ask("{\"execute\": \"add_hostfwd\", \"arguments\": {\"proto\": \"" + port.ProtocolName + "\", " + host + ", "
                 + guest + "}}", port, name);
             if (!reply.Contains("\"return\"", StringComparison.Ordinal))
-                throw new LinuxException("publish port", port.ToString(), name + "(1)", Errno.EADDRINUSE, hint: $"It said: {reply.Trim()}");
+                throw new LinuxException("publish port", port.ToString(), name + "(1)", Errno.EADDRINUSE,
+                    remedy: $"It said: {reply.Trim()}");
         }
     }
 
@@ -215,7 +216,7 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
 
     private LinuxException Unanswered(PublishedPort port, string name, Errno errno) =>
         new("publish port", port.ToString(), name + "(1)", errno,
-            hint: _companion is { HasExited: true } ? "It has ended." : "It does not answer at its socket.");
+            remedy: _companion is { HasExited: true } ? "It has ended." : "It does not answer at its socket.");
 
     private static string Written(PhysicalAddress address) =>
         string.Join(':', address.GetAddressBytes().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
@@ -229,7 +230,7 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new LinuxException("connect by", name, "openat(2)", e is UnauthorizedAccessException ? Errno.EACCES : Errno.ENOENT,
-                hint: e is UnauthorizedAccessException
+                remedy: e is UnauthorizedAccessException
                     ? "This user may not open /dev/net/tun: give it the mode 0666."
                     : "There is no /dev/net/tun: load the module tun.");
         }

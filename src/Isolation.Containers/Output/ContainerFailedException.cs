@@ -3,7 +3,7 @@ using Isolation.Linux;
 namespace Isolation.Containers;
 
 /// <summary>A container's program did not exit with code 0, or a limit ended it.</summary>
-public sealed class ContainerFailedException : Exception
+public sealed class ContainerFailedException : IsolationException
 {
     // Enough for the last lines of a stack trace.
     private const int MaxErrorText = 1024;
@@ -12,7 +12,8 @@ public sealed class ContainerFailedException : Exception
     /// <param name="result">How the container ended.</param>
     /// <param name="standardError">What it wrote to standard error; the end of it becomes part of the message.</param>
     public ContainerFailedException(ContainerResult result, string standardError = "")
-        : base(Compose(result, standardError ?? throw new ArgumentNullException(nameof(standardError))), result.StreamFailure) =>
+        : base(Compose(result, standardError ?? throw new ArgumentNullException(nameof(standardError))),
+            innerException: result.StreamFailure) =>
         Result = result;
 
     /// <summary>How the container ended.</summary>

@@ -24,7 +24,7 @@ internal static class OwnThread
         catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
             throw new LinuxException("start", $"the thread \"{thread.Name}\"", "clone(2)", Errno.EAGAIN,
-                hint: "The limit of processes (ulimit -u, pids.max) was reached, or memory is short.");
+                remedy: "The limit of processes (ulimit -u, pids.max) was reached, or memory is short.");
         }
     }
 }

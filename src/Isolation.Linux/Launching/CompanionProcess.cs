@@ -120,7 +120,7 @@ internal sealed unsafe class CompanionProcess : IDisposable
         _output.Dispose();
     }
 
-    private const int GuardSignal = 15;
+    private const Signal GuardSignal = Signal.SIGTERM;
 
     private sealed class Request : LaunchRequest
     {
@@ -174,7 +174,7 @@ internal sealed unsafe class CompanionProcess : IDisposable
             writer.Add(SealedSteps.Execute(image, [self, _accompanied, _output, report, .. _input is { } given ? [given]
                 : Array.Empty<Slot>()], "isolation-companion").Calls.AsSpan());
             var borrowed = new StepRange(parent.End, writer.Count);
-            StepArgument signal = StepArgument.Words("[SIGTERM]", 1ul << (GuardSignal - 1));
+            StepArgument signal = StepArgument.Words("[SIGTERM]", 1ul << ((int)GuardSignal - 1));
             SyscallStep[] standardInput = _input is { } input ? [new(Syscall.dup3, input, 0, 0)] :
             [
                 new(Syscall.openat, StepArgument.CurrentDirectory, "/dev/null", StepArgument.Flags(Fcntl.O_RDWR, "O_RDWR"))

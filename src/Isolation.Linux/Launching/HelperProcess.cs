@@ -35,11 +35,11 @@ internal static unsafe class HelperProcess
         using var process = new PidHandle(memory.Int32(InterpreterLayout.PidDescriptor), (int)result);
         (string output, bool ended) = ReadUntilEnd(read, process);
         if (!ended)
-            process.TrySendSignal(Sched.SIGKILL);
+            process.TrySendSignal(Signal.SIGKILL);
         ExitStatus status = WaitSyscalls.Reap(process, block: true) ?? default;
         if (!ended)
             throw new LinuxException("run", $"\"{path}\"", "waitid(2)", Errno.ETIMEDOUT,
-                hint: $"It had not ended after {s_limit.TotalSeconds} s.");
+                remedy: $"It had not ended after {s_limit.TotalSeconds} s.");
         return memory.Int32(InterpreterLayout.FailedStep) < 0
             ? (status, output)
             : throw new LinuxException("run", $"\"{path}\"", "execve(2)", (Errno)memory.Int32(InterpreterLayout.FailedErrno));

@@ -73,7 +73,7 @@ internal sealed class LaunchCancellation
                 return;
             // While the gate is held nobody closes the descriptor.
             if (_process is not null)
-                _process.TrySendSignal(Sched.SIGKILL);
+                _process.TrySendSignal(Signal.SIGKILL);
             else if (_memory?.Int32(InterpreterLayout.PidDescriptor) is >= 0 and int descriptor)
                 RawSyscall.Invoke(Syscall.pidfd_send_signal, (nuint)descriptor, Sched.SIGKILL, 0, 0);
         }

@@ -68,14 +68,14 @@ internal sealed class LaunchedProcesses : IDisposable
         // The program's process first: an init ends only when all others in its namespace were reaped.
         if (_isIntermediate)
             RawSyscall.Invoke(Syscall.kill, (nuint)(-_first!.ProcessId), Sched.SIGKILL);
-        _init?.TrySendSignal(Sched.SIGKILL);
+        _init?.TrySendSignal(Signal.SIGKILL);
         // Not reaped, so the numbers are still theirs.
         if (_init is null && _initId != 0)
             RawSyscall.Invoke(Syscall.kill, (nuint)_initId, Sched.SIGKILL);
         ExitStatus status = default;
         if ((_program ?? _first) is { } known)
         {
-            known.TrySendSignal(Sched.SIGKILL);
+            known.TrySendSignal(Signal.SIGKILL);
             status = ReapSoon(known);
         }
         else

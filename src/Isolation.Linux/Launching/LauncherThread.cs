@@ -121,7 +121,7 @@ internal sealed unsafe class LauncherThread
             request.Cancellation.End();
             Undo(request);
             request.OnFailed(new LinuxException("create", "the process", "clone3(2)", (Errno)(-result),
-                hint: CloneHint((Errno)(-result), launch.CloneFlags)));
+                remedy: CloneHint((Errno)(-result), launch.CloneFlags)));
             return;
         }
 
@@ -171,7 +171,7 @@ internal sealed unsafe class LauncherThread
         memory.Int64(InterpreterLayout.Progress) is not 0 and var step ? Math.Min(memory.StepIndexOf(step), launch.Borrowed.End - 1) : -1;
 
     private static LinuxException TimedOut(LaunchRequest request) => new("start", "the container", "clone3(2)", Errno.ETIMEDOUT,
-        hint: string.Create(CultureInfo.InvariantCulture,
+        remedy: string.Create(CultureInfo.InvariantCulture,
             $"What this process does before it had not ended after {request.Limit.TotalSeconds:0.#} s."));
 
     private void HandOver(LaunchRequest request, LaunchedProcesses processes)
@@ -214,7 +214,7 @@ internal sealed unsafe class LauncherThread
 #pragma warning restore CA1031
             {
                 // A child of another launch may have a copy of the pipe whose end it waits for.
-                processes.Program.TrySendSignal(Sched.SIGKILL);
+                processes.Program.TrySendSignal(Signal.SIGKILL);
                 return e;
             }
             finally

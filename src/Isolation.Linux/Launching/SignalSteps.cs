@@ -14,14 +14,14 @@ internal static class SignalSteps
 
     /// <summary>The same, and other ignored signals at their defaults too: what a shell or a service manager has had this process
     /// ignore is not meant for a container.</summary>
-    internal static ImmutableArray<SyscallStep> ResetAll(IEnumerable<int> ignored) =>
+    internal static ImmutableArray<SyscallStep> ResetAll(IEnumerable<Signal> ignored) =>
     [
-        .. ignored.Append(Sched.SIGPIPE).Distinct().Order().Select(Default),
+        .. ignored.Append(Signal.SIGPIPE).Distinct().Order().Select(Default),
         new SyscallStep(Syscall.rt_sigprocmask, StepArgument.Flags(2, "SIG_SETMASK"), StepArgument.Words("[]", 0), StepArgument.Null, 8),
     ];
 
     /// <summary>The signals that this process ignores, from /proc/self/status.</summary>
-    internal static ImmutableArray<int> ReadIgnored()
+    internal static ImmutableArray<Signal> ReadIgnored()
     {
         const string Field = "SigIgn:";
         string? line = TextFile.ReadIfAllowed("/proc/self/status") is { } status
@@ -30,15 +30,14 @@ internal static class SignalSteps
         ulong mask = line is null
             ? 0
             : ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-        return [.. Enumerable.Range(1, 64).Where(n => (mask >> (n - 1) & 1) != 0)];
+        return [.. Enumerable.Range(1, 64).Where(n => (mask >> (n - 1) & 1) != 0).Select(n => (Signal)n)];
     }
 
     /// <summary>Ignores a signal; children of a process that ignores SIGCHLD are reaped by the kernel.</summary>
-    internal static SyscallStep Ignore(int signal, string name) => new(Syscall.rt_sigaction, StepArgument.Flags((ulong)signal, name),
+    internal static SyscallStep Ignore(Signal signal) => new(Syscall.rt_sigaction, StepArgument.Flags((ulong)signal, signal.ToString()),
         StepArgument.Words("{SIG_IGN}", 1, 0, 0, 0), StepArgument.Null, 8);
 
     // struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL
-    private static SyscallStep Default(int signal) => new(Syscall.rt_sigaction, signal == Sched.SIGPIPE
-        ? StepArgument.Flags(Sched.SIGPIPE, "SIGPIPE")
-        : signal, StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8);
+    private static SyscallStep Default(Signal signal) => new(Syscall.rt_sigaction, StepArgument.Flags((ulong)signal, signal.ToString()),
+        StepArgument.Words("{SIG_DFL}", 0, 0, 0, 0), StepArgument.Null, 8);
 }

@@ -45,7 +45,7 @@ internal static unsafe class StepChild
         foreach (PlanStep step in plan)
         {
             if (index < step.Calls.Length)
-                throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, errno, hint: errno == Errno.ECANCELED
+                throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, errno, remedy: errno == Errno.ECANCELED
                     ? "The child that was to do it was killed." : step.HintFor(step.Calls[index], errno));
             index -= step.Calls.Length;
         }

@@ -25,7 +25,7 @@ internal static unsafe class ManagedInterpreter
         {
             if (index < step.Calls.Length)
                 throw new LinuxException(step.Action, step.Subject, step.Calls[index].CallName, failure.Errno,
-                    hint: step.HintFor(step.Calls[index], failure.Errno));
+                    remedy: step.HintFor(step.Calls[index], failure.Errno));
             index -= step.Calls.Length;
         }
     }

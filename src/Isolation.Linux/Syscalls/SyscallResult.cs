@@ -15,6 +15,6 @@ internal readonly record struct SyscallResult(long Value)
     internal void ThrowIfError(string action, string subject, string call, string? hint = null)
     {
         if (IsError)
-            throw new LinuxException(action, subject, call, Errno, hint: hint);
+            throw new LinuxException(action, subject, call, Errno, remedy: hint);
     }
 }

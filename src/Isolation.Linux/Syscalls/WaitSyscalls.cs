@@ -30,7 +30,7 @@ internal static unsafe class WaitSyscalls
         ResourceUsage used = usage.ToUsage(process is PidHandle { HasOwnPeak: true });
         return code == CLD_EXITED
             ? new ExitStatus(status, null, false, used)
-            : new ExitStatus(null, status & 0x7f, code == CLD_DUMPED, used);
+            : new ExitStatus(null, (Signal)(status & 0x7f), code == CLD_DUMPED, used);
     }
 
     /// <summary>Reaps children by their number, or by that of their group: all that there are.

@@ -19,7 +19,7 @@ internal sealed unsafe class SdBusConnection : IDisposable
         int result = user ? SdBus.OpenUser(&bus) : SdBus.OpenSystem(&bus);
         return result >= 0 ? new SdBusConnection(bus, timeout) : throw new LinuxException("connect to",
             user ? "the user's bus" : "the system's bus", user ? "sd_bus_open_user(3)" : "sd_bus_open_system(3)", (Errno)(-result),
-            hint: user
+            remedy: user
                 ? "It needs XDG_RUNTIME_DIR or DBUS_SESSION_BUS_ADDRESS in the environment, and a user instance of "
                     + "systemd: loginctl enable-linger USER."
                 : "systemd and dbus must be running.");
@@ -48,7 +48,7 @@ internal sealed unsafe class SdBusConnection : IDisposable
     internal static void Check(int result, string member, string subject, string? said)
     {
         if (result < 0)
-            throw new LinuxException("manage", subject, $"systemd's {member}", (Errno)(-result), hint: said is null
+            throw new LinuxException("manage", subject, $"systemd's {member}", (Errno)(-result), remedy: said is null
                 ? ((Errno)(-result) == Errno.ETIMEDOUT ? "systemd did not answer in time." : null)
                 : $"systemd says: {said}");
     }

@@ -38,7 +38,7 @@ internal static class DevSteps
                 : [],
             .. mount.HasShm
                 ? Below(dev, "shm", MountCalls.NewFileSystem("tmpfs", new("shm"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec,
-                    context.Labelled(("mode", "1777"), ("size", mount.ShmSizeBytes.ToString(CultureInfo.InvariantCulture))))) : [],
+                    context.Labelled(("mode", "1777"), ("size", mount.ShmSize.ToString())))) : [],
             .. mount.HasMqueue && context.HasOwnIpc
                 ? Below(dev, "mqueue",
                     MountCalls.NewFileSystem("mqueue", new("mqueue"), MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)) : [],

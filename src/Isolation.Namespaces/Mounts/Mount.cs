@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Isolation.Linux;
 
 namespace Isolation.Namespaces;
 
@@ -39,14 +40,17 @@ public sealed record BindMount(string Source, string Destination, MountFlags Fla
 /// <param name="Flags">Attributes of the mount.</param>
 public sealed record TmpfsMount(string Destination, MountFlags Flags = MountFlags.NoSuid | MountFlags.NoDev) : Mount(Destination, Flags)
 {
-    /// <summary>The most bytes that it holds; null for half of the memory.</summary>
-    public long? SizeBytes { get; init; }
+    /// <summary>The most that it holds; null for half of the memory.</summary>
+    public ByteSize? Size { get; init; }
 
     /// <summary>The most files that it holds; null for the kernel's default.</summary>
     public long? Inodes { get; init; }
 
     /// <summary>The permissions of its root directory.</summary>
-    public int Mode { get; init; } = 0b001_111_111_111; // 1777
+    public UnixFileMode Mode { get; init; } = UnixFileMode.StickyBit
+        | UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
 
     /// <summary>The user, by its number inside the container, that owns its root directory; null for the container's root. The option
     /// <c>uid</c> of tmpfs(5).</summary>
@@ -81,8 +85,8 @@ public sealed record SysfsMount(string Destination = "/sys",
 /// <param name="Destination">Where it appears inside the root; links are refused on the way.</param>
 public sealed record DevMount(string Destination = "/dev") : Mount(Destination, MountFlags.NoSuid)
 {
-    /// <summary>The most bytes in its shm.</summary>
-    public long ShmSizeBytes { get; init; } = 64 * 1024 * 1024;
+    /// <summary>The most that its shm holds.</summary>
+    public ByteSize ShmSize { get; init; } = ByteSize.FromMebibytes(64);
 
     /// <summary>Whether it has pseudo-terminals in pts.</summary>
     public bool HasPts { get; init; } = true;
@@ -149,7 +153,8 @@ public sealed record OverlayMount(ImmutableArray<string> LowerDirectories, strin
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Content">The bytes.</param>
 /// <param name="Mode">Its permissions.</param>
-public sealed record FileMount(string Destination, ImmutableArray<byte> Content, int Mode = 0b100_100_100)
+public sealed record FileMount(string Destination, ImmutableArray<byte> Content,
+    UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead)
     : Mount(Destination, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev)
 {
     internal override string TypeName => "file";

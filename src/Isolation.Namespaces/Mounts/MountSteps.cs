@@ -130,7 +130,7 @@ internal static class MountSteps
 
     internal static string Quote(string text) => "\"" + text + "\"";
 
-    internal static string Octal(int mode) => Convert.ToString(mode, 8).PadLeft(4, '0');
+    internal static string Octal(UnixFileMode mode) => Convert.ToString((int)mode, 8).PadLeft(4, '0');
 
     private static PlanStep Bind(BindMount bind, MountContext context)
     {
@@ -189,8 +189,8 @@ internal static class MountSteps
     {
         Slot tmpfs = new("tmpfs"), target = new("target");
         var options = new List<(string, string?)> { ("mode", Octal(mount.Mode)) };
-        if (mount.SizeBytes is { } size)
-            options.Add(("size", Number(size)));
+        if (mount.Size is { } size)
+            options.Add(("size", size.ToString()));
         if (mount.Inodes is { } inodes)
             options.Add(("nr_inodes", Number(inodes)));
         if (mount.UserId is { } user)

@@ -7,8 +7,8 @@ namespace Isolation.Net;
 /// <remarks>A malformed reply is <see cref="Errno.EBADMSG"/>, one that never came <see cref="Errno.ETIMEDOUT"/>.</remarks>
 public sealed class NetlinkException : LinuxException
 {
-    internal NetlinkException(string action, string subject, string call, Errno errno, ExtendedAck ack = default, string? hint = null)
-        : base(action, subject, call, errno, hint: Compose(ack, hint))
+    internal NetlinkException(string action, string subject, string call, Errno errno, ExtendedAck ack = default, string? remedy = null)
+        : base(action, subject, call, errno, remedy: Compose(ack, remedy))
     {
         KernelMessage = ack.Message;
         AttributePath = ack.AttributePath;
@@ -17,7 +17,7 @@ public sealed class NetlinkException : LinuxException
 
     /// <summary>The same error, told of what the caller asked for.</summary>
     internal NetlinkException(string action, string subject, NetlinkException error)
-        : base(action, subject, error.Call, error.Errno, hint: error.Hint)
+        : base(action, subject, error.Call, error.Errno, remedy: error.Remedy)
     {
         KernelMessage = error.KernelMessage;
         AttributePath = error.AttributePath;
@@ -35,13 +35,13 @@ public sealed class NetlinkException : LinuxException
     /// null where the kernel does not tell.</summary>
     public int? Offset { get; }
 
-    internal static NetlinkException Malformed(string what) => new("read", "a netlink message", "recvmsg(2)", Errno.EBADMSG, hint: what);
+    internal static NetlinkException Malformed(string what) => new("read", "a netlink message", "recvmsg(2)", Errno.EBADMSG, remedy: what);
 
-    private static string? Compose(ExtendedAck ack, string? hint)
+    private static string? Compose(ExtendedAck ack, string? remedy)
     {
         string? kernel = ack.Message is { } message
                 ? $"The kernel says: {message.TrimEnd('.')}{(ack.AttributePath is { } path ? $" ({path})" : "")}."
             : ack.AttributePath is { } alone ? $"The kernel points at {alone}." : null;
-        return kernel is null ? hint : hint is null ? kernel : $"{kernel} {hint}";
+        return kernel is null ? remedy : remedy is null ? kernel : $"{kernel} {remedy}";
     }
 }

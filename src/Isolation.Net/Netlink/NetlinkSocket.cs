@@ -166,7 +166,7 @@ public sealed partial class NetlinkSocket : IDisposable
         }
 
         throw new NetlinkException(action, subject.ToString()!, NameOf(request.Raw), Errno.EINTR,
-            hint: $"It changed while it was read, {MaxDumpAttempts} times in a row.");
+            remedy: $"It changed while it was read, {MaxDumpAttempts} times in a row.");
     }
 
     /// <summary>Closes the socket.</summary>
@@ -191,11 +191,12 @@ public sealed partial class NetlinkSocket : IDisposable
             SyscallResult result = NetlinkSyscalls.Receive(_handle, _buffer, wait, out uint sender);
             if (result.Errno == Errno.EAGAIN)
                 return wait
-                    ? throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "No reply came in time.")
+                    ? throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT,
+                        remedy: "No reply came in time.")
                     : [];
             if (result.IsError)
                 throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", result.Errno,
-                    hint: result.Errno == Errno.ENOBUFS ? "Messages were lost: the socket's queue was full." : null);
+                    remedy: result.Errno == Errno.ENOBUFS ? "Messages were lost: the socket's queue was full." : null);
             // Any process may send to a netlink socket; only the kernel is believed.
             if (_fromKernel && sender != 0)
                 continue;
@@ -256,7 +257,7 @@ public sealed partial class NetlinkSocket : IDisposable
         }
 
         if (sent.IsError)
-            throw new NetlinkException(action, subject.ToString()!, "sendmsg(2)", sent.Errno, hint: sent.Errno == Errno.EMSGSIZE
+            throw new NetlinkException(action, subject.ToString()!, "sendmsg(2)", sent.Errno, remedy: sent.Errno == Errno.EMSGSIZE
                 ? $"The request has {messages.Length} bytes, more than the socket may send at once (net.core.wmem_max)."
                 : null);
     }
@@ -298,7 +299,8 @@ public sealed partial class NetlinkSocket : IDisposable
     internal static void CheckDeadline(long deadline, string action, object subject)
     {
         if (Stopwatch.GetTimestamp() > deadline)
-            throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT, hint: "The reply did not end in time.");
+            throw new NetlinkException(action, subject.ToString()!, "recvmsg(2)", Errno.ETIMEDOUT,
+                remedy: "The reply did not end in time.");
     }
 
     private bool ReadAcknowledgement<TState>(ReadOnlySpan<byte> request, uint sequence, string action, object subject, long deadline,

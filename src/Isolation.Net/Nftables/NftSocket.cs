@@ -105,7 +105,7 @@ public sealed class NftSocket : IDisposable
         }
 
         throw new NetlinkException("read", "the rules", "NFT_MSG_GETRULE", Errno.EINTR,
-            hint: $"They changed while they were read, {MaxAttempts} times in a row.");
+            remedy: $"They changed while they were read, {MaxAttempts} times in a row.");
     }
 
     /// <summary>The number of the ruleset's generation: each transaction that changes it makes another one.</summary>

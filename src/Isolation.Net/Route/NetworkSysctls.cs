@@ -84,16 +84,16 @@ public sealed class NetworkSysctls(LinuxHandle? networkNamespace = null)
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new LinuxException(action, subject, "openat(2)", Errno.ENOENT,
-                hint: "There is no such link or setting in that network namespace.");
+                remedy: "There is no such link or setting in that network namespace.");
         }
         catch (UnauthorizedAccessException)
         {
             throw new LinuxException(action, subject, "openat(2)", Errno.EACCES,
-                hint: "It needs root in the user namespace that owns the network, and /proc/sys to be writable.");
+                remedy: "It needs root in the user namespace that owns the network, and /proc/sys to be writable.");
         }
         catch (IOException e)
         {
-            throw new LinuxException(action, subject, "write(2)", Errno.EINVAL, hint: e.Message);
+            throw new LinuxException(action, subject, "write(2)", Errno.EINVAL, remedy: e.Message);
         }
     }
 }

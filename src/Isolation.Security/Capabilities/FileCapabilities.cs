@@ -29,7 +29,7 @@ public sealed record FileCapabilities(CapabilitySet Permitted, CapabilitySet Inh
             return null;
         result.ThrowIfError("read the capabilities of", $"\"{path}\"", "getxattr(2)");
         return Decode(value[..(int)result.Value]) ?? throw new LinuxException("read the capabilities of", $"\"{path}\"", "getxattr(2)",
-            Errno.EINVAL, hint: "The attribute has a format that is not known.");
+            Errno.EINVAL, remedy: "The attribute has a format that is not known.");
     }
 
     /// <summary>Sets a file's capabilities.</summary>

@@ -96,7 +96,7 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
                     || output.Contains("Permission denied", StringComparison.Ordinal);
                 throw new LinuxException($"{action} AppArmor profile", $"\"{Name}\"", "apparmor_parser(8)",
                     denied ? Errno.EACCES : Errno.EINVAL,
-                    hint: $"It said: {output.Replace(file, "the profile", StringComparison.Ordinal).Trim().ReplaceLineEndings(" ")}");
+                    remedy: $"It said: {output.Replace(file, "the profile", StringComparison.Ordinal).Trim().ReplaceLineEndings(" ")}");
             }
         }
         finally

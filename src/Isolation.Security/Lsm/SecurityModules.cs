@@ -44,7 +44,7 @@ public static class SecurityModules
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Errno errno = LinuxException.Of(action, value, e).Errno;
-            throw new LinuxException(action, $"\"{value}\"", "write(2)", errno, hint: Hint(module, errno));
+            throw new LinuxException(action, $"\"{value}\"", "write(2)", errno, remedy: Hint(module, errno));
         }
     }
 

@@ -175,6 +175,6 @@ public static class Sandbox
         SyscallResult result = ManagedInterpreter.Result(new SyscallStep(Syscall.execve, Environment.ProcessPath!,
             StepArgument.StringArray(arguments), StepArgument.StringArray(variables)));
         throw new LinuxException("execute anew", $"\"{Environment.ProcessPath}\"", "execve(2)", result.Errno,
-            hint: "The policy must allow the program, its loader and the runtime to be read and executed.");
+            remedy: "The policy must allow the program, its loader and the runtime to be read and executed.");
     }
 }

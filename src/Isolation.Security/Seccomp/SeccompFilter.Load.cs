@@ -27,11 +27,11 @@ public sealed partial class SeccompFilter
             SeccompSteps.Flags(this, SeccompAbi.SECCOMP_FILTER_FLAG_TSYNC)));
         if (result.IsError)
             throw new LinuxException("load a seccomp filter on", "all threads", "seccomp(2)", result.Errno,
-                hint: SeccompSteps.Hint(result.Errno));
+                remedy: SeccompSteps.Hint(result.Errno));
         if (result.Value > 0)
         {
             throw new LinuxException("load a seccomp filter on", "all threads", "seccomp(2)", Errno.ESRCH,
-                hint: $"Thread {result.Value.ToString(CultureInfo.InvariantCulture)}{ThreadName(result.Value)} has filters of its own "
+                remedy: $"Thread {result.Value.ToString(CultureInfo.InvariantCulture)}{ThreadName(result.Value)} has filters of its own "
                     + "that the calling thread has not; none was loaded.");
         }
     }
@@ -48,7 +48,7 @@ public sealed partial class SeccompFilter
             SeccompSteps.Flags(this, SeccompAbi.SECCOMP_FILTER_FLAG_NEW_LISTENER)));
         if (result.IsError)
             throw new LinuxException("load", "a seccomp filter with a listener", "seccomp(2)", result.Errno,
-                hint: SeccompSteps.Hint(result.Errno));
+                remedy: SeccompSteps.Hint(result.Errno));
         return new SeccompListener((int)result.Value);
     }
 

@@ -1,7 +1,9 @@
+using Isolation.Linux;
+
 namespace Isolation.Security;
 
 /// <summary>A filter is too long for the kernel: <c>BPF_MAXINSNS</c>, 4096 instructions.</summary>
-public sealed class SeccompLimitException : Exception
+public sealed class SeccompLimitException : IsolationException
 {
     internal const int Maximum = 4096;
 
@@ -9,8 +11,12 @@ public sealed class SeccompLimitException : Exception
     /// <param name="instructions">How many instructions the filter needs.</param>
     /// <param name="largest">The calls whose conditions take most of them.</param>
     public SeccompLimitException(int instructions, string largest)
-        : base($"The filter needs {instructions} instructions; the kernel takes at most {Maximum}. "
-            + $"Most are for the conditions of {largest}: use ranges or masks there, fewer architectures, or several filters.") =>
+        : this(instructions, $"The filter needs {instructions} instructions; the kernel takes at most {Maximum}.",
+            $"Most are for the conditions of {largest}: use ranges or masks there, fewer architectures, or several filters.")
+    {
+    }
+
+    private SeccompLimitException(int instructions, string fact, string remedy) : base($"{fact} {remedy}", remedy) =>
         Instructions = instructions;
 
     /// <summary>How many instructions the filter needs.</summary>

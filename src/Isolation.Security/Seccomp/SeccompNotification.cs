@@ -179,6 +179,6 @@ public sealed class SeccompNotification
     {
         if (!IsWaiting)
             throw new LinuxException("look at", Text, "ioctl(2)", Errno.ESRCH,
-                hint: "Its call waits no longer: it was killed or interrupted.");
+                remedy: "Its call waits no longer: it was killed or interrupted.");
     }
 }

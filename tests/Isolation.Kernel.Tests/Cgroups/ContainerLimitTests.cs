@@ -15,11 +15,11 @@ public class ContainerLimitTests
     {
         NeedsOwnCgroup();
         (ContainerResult result, string output) = await Box.Shell(Allocate).WithMemoryMax(ByteSize.FromMebibytes(64))
-            .WithMemorySwapMax(0).RunAndReadAsync();
+            .WithMemorySwapMax(new(0)).RunAndReadAsync();
         Assert.DoesNotContain("survived", output);
         Assert.True(result.OomKilled);
         Assert.Equal(ContainerLimits.Memory, result.Limits);
-        Assert.InRange(result.Usage!.PeakMemory, 60 << 20, 65 << 20);
+        Assert.InRange(result.Usage!.PeakMemory.Bytes, 60 << 20, 65 << 20);
         Assert.Contains("out of memory by its own limit of 64.0 MiB (peak 6", result.ToString());
     }
 

@@ -15,7 +15,7 @@ public class EventTests
     {
         TestCgroup.NeedsV2();
         using var test = new TestCgroup("oom");
-        test.Group.WithMemoryMax(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(16)).WithMemorySwapMax(new(0));
         List<CgroupEvent> seen = await CollectAsync(test.Group, "memory.events", "oom_kill", () =>
         {
             for (int i = 0; i < 3; i++)
@@ -110,7 +110,7 @@ public class EventTests
         using var test = new TestCgroup("hook");
         test.Group.WithMemoryMax(ByteSize.FromMebibytes(TestCgroup.IsV2 ? 2000 : 16));
         if (TestCgroup.IsV2)
-            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(new(0));
         var asked = new List<OomSituation>();
         await using OomPolicy policy = OomPolicy.Start(test.Group, (situation, _) =>
         {
@@ -133,7 +133,7 @@ public class EventTests
     {
         using var test = new TestCgroup("hook-kill");
         if (TestCgroup.IsV2)
-            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+            test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(new(0));
         else
             test.Group.WithMemoryMax(ByteSize.FromMebibytes(16));
         await using OomPolicy policy = OomPolicy.Start(test.Group, (_, _) => ValueTask.FromResult(OomAction.Kill));

@@ -235,7 +235,7 @@ public class LifetimeTests
                 test.Group.WithIoLatency(new DeviceNumber(8, 0), TimeSpan.FromMilliseconds(5))).Message);
         if (CgroupHierarchies.Read().Mode == CgroupMode.Hybrid)
             Assert.Contains("in use on version 1",
-                Assert.Throws<KernelFeatureException>(() => CgroupV2.Create(test.Name).WithMemoryMax(1)).Message);
+                Assert.Throws<KernelFeatureException>(() => CgroupV2.Create(test.Name).WithMemoryMax(new(1))).Message);
     }
 
     [Fact]

@@ -17,7 +17,7 @@ public class LimitTests
     public void Memory_max_kills()
     {
         using var test = new TestCgroup("memory");
-        test.Group.WithMemoryMax(ByteSize.FromMebibytes(32)).WithMemorySwapMax(0);
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(32)).WithMemorySwapMax(new(0));
         (int code, string output) = test.Run(Allocate);
         using CgroupStats stats = test.Group.OpenStats();
         Assert.NotEqual(0, code);
@@ -32,7 +32,7 @@ public class LimitTests
     {
         TestCgroup.NeedsV2();
         using var test = new TestCgroup("memory-high");
-        test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(0);
+        test.Group.WithMemoryHigh(ByteSize.FromMebibytes(16)).WithMemorySwapMax(new(0));
         test.Start(Allocate);
         using CgroupStats stats = test.Group.OpenStats(CgroupStatKinds.All);
         for (int i = 0; i < 400 && stats.Memory!.Events.Get("high") < 5; i++)
@@ -178,9 +178,9 @@ public class LimitTests
     {
         using var test = new TestCgroup("live");
         Process process = test.Start("read go; " + Allocate);
-        test.Group.Apply(CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)).WithMemorySwapMax(0).WithPidsMax(10));
+        test.Group.Apply(CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)).WithMemorySwapMax(new(0)).WithPidsMax(10));
         Assert.Equal(64 << 20, ReadMax(test.Group));
-        test.Group.WithMemoryMax(ByteSize.FromMebibytes(32)).WithMemorySwapMax(0);
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(32)).WithMemorySwapMax(new(0));
         test.Group.Apply(CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(256)).WithMemorySwapMax(ByteSize.FromMebibytes(16)));
         Assert.Equal(256 << 20, ReadMax(test.Group));
         test.Group.Apply(CgroupSettings.None.WithMemoryMax(ByteSize.Max).WithMemorySwapMax(ByteSize.Max).WithPidsMax(CgroupLimit.Max));
@@ -197,8 +197,8 @@ public class LimitTests
             ? long.Parse(test.Group.Read("memory.swap.max")!)
             : long.Parse(test.Group.Read("memory.memsw.limit_in_bytes")!) - ReadMax(test.Group);
         if (!TestCgroup.IsV2)
-            Assert.Throws<KernelFeatureException>(() => test.Group.WithMemorySwapMax(0));
-        test.Group.Apply(CgroupSettings.None.WithMemorySwapMax(1 << 20).WithMemoryMax(ByteSize.FromMebibytes(64)));
+            Assert.Throws<KernelFeatureException>(() => test.Group.WithMemorySwapMax(new(0)));
+        test.Group.Apply(CgroupSettings.None.WithMemorySwapMax(ByteSize.FromMebibytes(1)).WithMemoryMax(ByteSize.FromMebibytes(64)));
         Assert.Equal((64 << 20, 1 << 20), (ReadMax(test.Group), Swap()));
         foreach (int mebibytes in new[] { 32, 128, 16 })
         {

@@ -19,7 +19,7 @@ public class NamespaceMountTests
         Assert.SkipWhen(TestCgroup.IsV2 && unshare.Contains(" -p ", StringComparison.Ordinal),
             "on version 2 unshare itself stays in the group, which then can have no controllers below; nobody inside sees it");
         using var test = new TestCgroup("outer");
-        test.Group.WithMemoryMax(ByteSize.FromMebibytes(160)).WithMemorySwapMax(0);
+        test.Group.WithMemoryMax(ByteSize.FromMebibytes(160)).WithMemorySwapMax(new(0));
         string name = $"inner{Environment.ProcessId}", found = $"{test.Path}/isolation-{name}";
         // Asks for more than there is outside.
         using Process process = test.Start(

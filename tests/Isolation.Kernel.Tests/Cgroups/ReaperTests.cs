@@ -62,7 +62,7 @@ public class ReaperTests
         await ContainerTests.WaitFor(() => members.All(m => m.HasExited));
         await ContainerTests.WaitFor(() => parents.All(p => !Directory.Exists($"{p}/{name}")));
         Assert.False(stranger.HasExited); // a name that was only about to be taken
-        stranger.SendSignal(9);
+        stranger.SendSignal(Signal.SIGKILL);
         await ContainerTests.WaitFor(() => stranger.HasExited);
         Directory.Delete($"{parents[0]}/{spared}"); // the other was empty, and so removed
     }

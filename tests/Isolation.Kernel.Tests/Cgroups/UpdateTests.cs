@@ -17,7 +17,7 @@ public class UpdateTests
     {
         ContainerLimitTests.NeedsOwnCgroup();
         Host.NeedsRoot();
-        await using Container process = await Start("change", b => b.WithMemoryMax(s_memory).WithMemorySwapMax(0)
+        await using Container process = await Start("change", b => b.WithMemoryMax(s_memory).WithMemorySwapMax(new(0))
             .WithCpuMax(new CpuMax(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1))));
         Cgroup cgroup = process.Cgroup!;
         Assert.SkipWhen(cgroup.Read(TestCgroup.IsV2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes") is null,

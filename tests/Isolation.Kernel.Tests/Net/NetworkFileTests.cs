@@ -55,7 +55,7 @@ public class NetworkFileTests
         directory.Make("root/etc/hosts");
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => InRoot(root, "true")
             .AddHost(HostEntry.Parse("db:192.0.2.9")).StartAsync());
-        Assert.Equal((Errno.EINVAL, "\"/etc/hosts\" is a directory in the root, where a file is to be."), (e.Errno, e.Hint));
+        Assert.Equal((Errno.EINVAL, "\"/etc/hosts\" is a directory in the root, where a file is to be."), (e.Errno, e.Remedy));
     }
 
     [Theory]

@@ -191,7 +191,7 @@ internal sealed class NetworkHost : IDisposable
         internal void Stop()
         {
             using PidHandle handle = PidHandle.Open(Process.Id);
-            handle.SendSignal(15);
+            handle.SendSignal(Signal.SIGTERM);
             if (!Process.WaitForExit(10_000))
                 Process.Kill();
             Process.WaitForExit();

@@ -46,7 +46,7 @@ public class NetworkSurvivalTests
         }
         finally
         {
-            orphan.SendSignal(9);
+            orphan.SendSignal(Signal.SIGKILL);
         }
 
         await WaitForAsync(() => orphan.HasExited);

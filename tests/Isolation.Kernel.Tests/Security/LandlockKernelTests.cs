@@ -114,7 +114,7 @@ public class LandlockKernelTests
             .Allow(LandlockFileAccess.Read | LandlockFileAccess.Write, "/tmp").Allow(LandlockFileAccess.WriteFile, "/dev/null");
         ContainerBuilder builder =
             Box.Shell("cat /etc/passwd 2>/dev/null || echo no; echo x > /tmp/f && cat /tmp/f; (echo y > /root/f) 2>/dev/null || echo no")
-                .WithReadOnlyRoot(false)
+                .WithWritableRoot()
                 .AddMount(new Namespaces.TmpfsMount("/tmp")).WithLandlock(ruleset).WithLaunchForm(form);
         Assert.Equal("no\nx\nno", await builder.OutputAsync());
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => Box.Builder("true")

@@ -23,7 +23,7 @@ public class LsmTests
             ContainerBuilder builder = Box.Shell("cat /proc/self/attr/current; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; "
                 + "cat /etc/hostname 2>/dev/null && echo read; cat /etc/passwd >/dev/null && echo other; "
                     + "true")
-                .WithCapabilities(CapabilitySet.DockerDefault.Add(Capability.SysAdmin)).WithSeccompUnconfined().WithReadOnlyRoot(false);
+                .WithCapabilities(CapabilitySet.DockerDefault.Add(Capability.SysAdmin)).WithSeccompUnconfined().WithWritableRoot();
             Assert.Equal($"{name} (enforce)\nother", await builder.WithAppArmorProfile(name).OutputAsync());
             string without = await builder.OutputAsync();
             Assert.Contains("mounted", without);

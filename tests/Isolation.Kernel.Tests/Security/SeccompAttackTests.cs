@@ -99,12 +99,12 @@ public class SeccompAttackTests
         using var directory = new TemporaryDirectory();
         (ContainerResult result, string output) = await Victim(directory, attack, "").WithSeccompUnconfined().RunAndReadAsync();
         // Without IA-32 emulation the instruction itself is a fault.
-        Assert.SkipWhen(result.Status.Signal == 11, "needs a kernel that takes calls of 32-bit programs");
+        Assert.SkipWhen(result.Status.Signal == Signal.SIGSEGV, "needs a kernel that takes calls of 32-bit programs");
         Assert.NotEqual("", output);
         (result, output) = await Victim(directory, attack, "").RunAndReadAsync();
-        Assert.Equal(("", 31, true), (output, result.Status.Signal, result.KilledBySeccomp));
+        Assert.Equal(("", Signal.SIGSYS, true), (output, result.Status.Signal, result.KilledBySeccomp));
         (result, output) = await Victim(directory, attack, "").WithDenialReport().RunAndReadAsync();
-        Assert.Equal(("", 9, true), (output, result.Status.Signal, result.KilledBySeccomp));
+        Assert.Equal(("", Signal.SIGKILL, true), (output, result.Status.Signal, result.KilledBySeccomp));
         Assert.Contains(told, result.ToString());
     }
 

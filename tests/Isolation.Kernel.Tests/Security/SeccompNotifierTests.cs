@@ -108,7 +108,7 @@ public class SeccompNotifierTests
         // The default filter refuses mount(2), and the capability is missing; the handler does it.
         ContainerBuilder builder = Box.Shell("mkdir -p /tmp/m; mount -t tmpfs -o size=64k x /tmp/m && echo made > /tmp/m/file && cat "
             + "/tmp/m/file && grep -c ' /tmp/m tmpfs rw,nosuid,nodev' /proc/mounts; mount -t proc x /tmp/m || echo refused")
-            .WithReadOnlyRoot(false)
+            .WithWritableRoot()
             // Without the newer calls mount(8) makes the older one.
             .WithSeccomp(SeccompFilter.Default.Add(SeccompAction.UserNotify, "mount").Add(SeccompAction.Errno(Errno.ENOSYS), "fsopen",
                 "fsconfig", "fsmount", "move_mount", "open_tree", "mount_setattr", "statmount", "listmount"), handler);

@@ -1,4 +1,5 @@
 using Isolation.Containers;
+using Isolation.Linux;
 
 namespace Isolation.Kernel.Tests.Security;
 
@@ -19,9 +20,9 @@ public class StrictModeTests
         // Any other call ends it, and so does the end of a process: exit_group is none of the four.
         (ContainerResult other, _) = await Perl($"syscall({Calls.ProcessId}); syscall({Calls.ThreadExit}, 7);")
             .WithSeccompUnconfined().RunAndReadAsync();
-        Assert.Equal((null, 9), (other.Status.Code, other.Status.Signal));
+        Assert.Equal((null, Signal.SIGKILL), (other.Status.Code, other.Status.Signal));
         (ContainerResult exits, _) = await Perl("exit 0;").WithSeccompUnconfined().RunAndReadAsync();
-        Assert.Equal((null, 9), (exits.Status.Code, exits.Status.Signal));
+        Assert.Equal((null, Signal.SIGKILL), (exits.Status.Code, exits.Status.Signal));
     }
 
     [Fact]
