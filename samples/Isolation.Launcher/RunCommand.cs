@@ -71,13 +71,13 @@ internal static class RunCommand
             if (result.OomKilled)
             {
                 ContainerUsage usage = result.Usage!;
-                Failure.Tell(result.Limits.HasFlag(ContainerLimits.Memory)
+                Failure.Tell(result.Limits.HasFlag(LimitHits.Memory)
                     ? $"out of memory: the kernel killed {usage.OomKills} of the container's processes by its own limit "
                         + $"of {usage.MemoryMax.ToHumanString()} (peak {usage.PeakMemory.ToHumanString()})."
                     : $"out of memory: the kernel killed {usage.OomKills} of the container's processes by a limit outside of it.");
             }
 
-            if (result.Limits.HasFlag(ContainerLimits.Pids))
+            if (result.Limits.HasFlag(LimitHits.Pids))
                 Failure.Tell($"the limit of processes was reached: {result.Usage!.RefusedForks} forks were refused.");
             // Programs that do well without a call try it all the same: what was refused matters where the command failed.
             bool tells = result.Status.ShellCode != 0 || options.Security.AsksForReport;

@@ -21,7 +21,7 @@ public class CpuTimeTests
         Cgroups.ContainerLimitTests.NeedsOwnCgroup();
         ContainerResult result = await Box.Shell(script).WithCpuTimeMax(TimeSpan.FromMilliseconds(300)).RunAsync(Cancelled)
             .WaitAsync(s_soon);
-        Assert.Equal((ContainerLimits.CpuTime, Signal.SIGKILL, false, false),
+        Assert.Equal((LimitHits.CpuTime, Signal.SIGKILL, false, false),
             (result.Limits, result.Status.Signal, result.TimedOut, result.Killed));
         Assert.Contains("its CPU time was used up", result.ToString());
         // A look each 10 ms, on a machine that may be busy.
@@ -33,7 +33,7 @@ public class CpuTimeTests
     {
         Cgroups.ContainerLimitTests.NeedsOwnCgroup();
         ContainerResult result = await Box.Shell("sleep 1").WithCpuTimeMax(TimeSpan.FromMilliseconds(700)).RunAsync(Cancelled);
-        Assert.Equal((0, ContainerLimits.None), (result.ExitCode, result.Limits));
+        Assert.Equal((0, LimitHits.None), (result.ExitCode, result.Limits));
     }
 
     [Fact]
@@ -52,9 +52,9 @@ public class CpuTimeTests
         // signal(7): SIGXCPU, SIGXFSZ.
         ContainerResult cpu = await Box.Shell("while :; do :; done").AddRlimit(new Rlimit(RlimitResource.Cpu, 1, 2)).RunAsync(Cancelled)
             .WaitAsync(s_soon);
-        Assert.Equal((Signal.SIGXCPU, ContainerLimits.CpuTime), (cpu.Status.Signal, cpu.Limits));
+        Assert.Equal((Signal.SIGXCPU, LimitHits.CpuTime), (cpu.Status.Signal, cpu.Limits));
         ContainerResult size = await Box.Shell("exec head -c 100000 /dev/zero > /dev/shm/file")
             .AddRlimit(new Rlimit(RlimitResource.Fsize, 1000, 1000)).RunAsync(Cancelled);
-        Assert.Equal((Signal.SIGXFSZ, ContainerLimits.FileSize), (size.Status.Signal, size.Limits));
+        Assert.Equal((Signal.SIGXFSZ, LimitHits.FileSize), (size.Status.Signal, size.Limits));
     }
 }

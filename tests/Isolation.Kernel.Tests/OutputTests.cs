@@ -80,7 +80,7 @@ public class OutputTests
     {
         ContainerOutput output = await Box.Shell(script).WithOutputMax(ByteSize.FromKibibytes(100)).CaptureAsync(Cancelled)
             .WaitAsync(s_soon);
-        Assert.Equal(ContainerLimits.Output, output.Result.Limits);
+        Assert.Equal(LimitHits.Output, output.Result.Limits);
         Assert.Equal(102_400, output.StandardOutputBytes.Length + output.StandardErrorBytes.Length);
         Assert.False(output.IsSuccess);
         Assert.Contains("it wrote more than it may", output.ToString());
@@ -90,7 +90,7 @@ public class OutputTests
     public async Task A_capture_has_a_limit_by_itself()
     {
         ContainerOutput output = await Box.Builder("yes").CaptureAsync(Cancelled).WaitAsync(s_soon);
-        Assert.Equal((ContainerLimits.Output, 16 << 20), (output.Result.Limits, output.StandardOutputBytes.Length));
+        Assert.Equal((LimitHits.Output, 16 << 20), (output.Result.Limits, output.StandardOutputBytes.Length));
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public class OutputTests
     {
         ContainerOutput output = await Box.Shell("head -c 102400 /dev/zero").WithOutputMax(ByteSize.FromKibibytes(100))
             .CaptureAsync(Cancelled);
-        Assert.Equal((ContainerLimits.None, 102_400, true),
+        Assert.Equal((LimitHits.None, 102_400, true),
             (output.Result.Limits, output.StandardOutputBytes.Length, output.IsSuccess));
     }
 

@@ -16,7 +16,7 @@ public sealed class ResultTests
         await using Container process = await Box.Builder("/bin/true").WithTimeout(TimeSpan.FromMilliseconds(300)).StartAsync();
         await Task.Delay(700, TestContext.Current.CancellationToken);
         ContainerResult result = await process.WaitAsync();
-        Assert.Equal((0, null, false, false, ContainerLimits.None),
+        Assert.Equal((0, null, false, false, LimitHits.None),
             (result.Status.Code, result.Status.Signal, result.TimedOut, result.Killed, result.Limits));
     }
 

@@ -18,7 +18,7 @@ public class ContainerLimitTests
             .WithMemorySwapMax(new(0)).RunAndReadAsync();
         Assert.DoesNotContain("survived", output);
         Assert.True(result.OomKilled);
-        Assert.Equal(ContainerLimits.Memory, result.Limits);
+        Assert.Equal(LimitHits.Memory, result.Limits);
         Assert.InRange(result.Usage!.PeakMemory.Bytes, 60 << 20, 65 << 20);
         Assert.Contains("out of memory by its own limit of 64.0 MiB (peak 6", result.ToString());
     }
@@ -28,13 +28,13 @@ public class ContainerLimitTests
     {
         NeedsOwnCgroup();
         (ContainerResult result, _) = await Box.Shell("for i in 1 2 3 4 5 6; do sleep 1 & done; wait").WithPidsMax(4).RunAndReadAsync();
-        Assert.Equal(ContainerLimits.Pids, result.Limits);
+        Assert.Equal(LimitHits.Pids, result.Limits);
         (result, _) = await Box.Shell("while :; do :; done").WithCpus(0.2).WithTimeout(TimeSpan.FromSeconds(1)).RunAndReadAsync();
-        Assert.Equal(ContainerLimits.Time, result.Limits);
+        Assert.Equal(LimitHits.Time, result.Limits);
         Assert.InRange(result.Usage!.CpuTime.TotalSeconds, 0.05, (result.Duration.TotalSeconds * 0.2) + 0.15);
         Assert.True(result.Usage.ThrottledTime > TimeSpan.Zero);
         (result, _) = await Box.Builder("/bin/true").RunAndReadAsync();
-        Assert.Equal((ContainerLimits.None, false), (result.Limits, result.OomKilled));
+        Assert.Equal((LimitHits.None, false), (result.Limits, result.OomKilled));
         // An execve and an exit take some time, and not much of it.
         Assert.InRange(result.Usage!.CpuTime.TotalMilliseconds, 0.1, Host.IsEmulated ? 2000 : 200);
     }

@@ -11,13 +11,6 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>One thing that a preflight looked at.</summary>
-/// <param name="Name">What was looked at.</param>
-/// <param name="Works">Whether it can be used.</param>
-/// <param name="Found">What was found.</param>
-/// <param name="Remedy">What to do where it does not work; null where it works or nothing helps.</param>
-public sealed record HostCheck(string Name, bool Works, string Found, string? Remedy);
-
 /// <summary>What is known of the host and of this process on it: an immutable value, and all that a plan looks at.</summary>
 /// <remarks>Of <see cref="Current"/>, what can change (mounts, settings, users, installed programs) is read when it is first asked for, and
 /// stays as it is in that value.</remarks>

@@ -3,33 +3,6 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>The limits of a container that made themselves felt.</summary>
-[Flags]
-public enum ContainerLimits
-{
-    /// <summary>None.</summary>
-    None = 0,
-
-    /// <summary>Its time was over, and it was killed.</summary>
-    Time = 1,
-
-    /// <summary>Its own memory limit was reached, and the kernel killed one or more of its processes.</summary>
-    Memory = 2,
-
-    /// <summary>It had as many processes and threads as it may, and the kernel refused it more.</summary>
-    Pids = 4,
-
-    /// <summary>It wrote more to its standard streams than it may, and was killed.</summary>
-    Output = 8,
-
-    /// <summary>Its processes used as much CPU time together as they may, and were killed; or the program was ended by SIGXCPU, for its
-    /// own limit RLIMIT_CPU.</summary>
-    CpuTime = 16,
-
-    /// <summary>The program was ended by SIGXFSZ: it wrote to a file behind the limit RLIMIT_FSIZE.</summary>
-    FileSize = 32,
-}
-
 /// <summary>What all processes of a container used, by its control group. What the host does not measure is 0.</summary>
 public sealed record ContainerUsage
 {
@@ -60,13 +33,13 @@ public sealed record ContainerUsage
     /// <summary>The most processes and threads at once; 0 before Linux 6.1 and on version 1.</summary>
     public long PeakPids { get; init; }
 
-    internal ContainerLimits Limits { get; private init; }
+    internal LimitHits Limits { get; private init; }
 
     internal static ContainerUsage Read(Cgroup cgroup)
     {
         using CgroupStats stats = cgroup.OpenKnownStats();
         MemoryStats? memory = stats.Memory;
-        ContainerLimits limits = memory is { OomKills: > 0, LimitHits: > 0 } ? ContainerLimits.Memory : ContainerLimits.None;
+        LimitHits limits = memory is { OomKills: > 0, LimitHits: > 0 } ? LimitHits.Memory : LimitHits.None;
         return new ContainerUsage
         {
             PeakMemory = new(memory?.Peak ?? 0),
@@ -78,7 +51,7 @@ public sealed record ContainerUsage
             WriteBytes = new(stats.Io?.WriteBytes ?? 0),
             RefusedForks = stats.Pids?.Refused ?? 0,
             PeakPids = stats.Pids?.Peak ?? 0,
-            Limits = limits | (stats.Pids is { Refused: > 0 } ? ContainerLimits.Pids : ContainerLimits.None),
+            Limits = limits | (stats.Pids is { Refused: > 0 } ? LimitHits.Pids : LimitHits.None),
         };
     }
 }

@@ -189,7 +189,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder WithStandardError(TextWriter writer) => WithStandardError(Stdio.To(writer));
 
     /// <summary>Limits what the program may write to both outputs together; null for no limit. Whoever writes more is killed, and
-    /// <see cref="ContainerResult.Limits"/> has <see cref="ContainerLimits.Output"/>.</summary>
+    /// <see cref="ContainerResult.Limits"/> has <see cref="LimitHits.Output"/>.</summary>
     /// <remarks>It holds for what passes through this process: each output must be a pipe, copied, captured, or nothing.</remarks>
     public ContainerBuilder WithOutputMax(ByteSize? max) => new(_spec with { OutputMax = max });
 
@@ -236,7 +236,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder WithTimeout(TimeSpan? timeout) => new(_spec with { Timeout = timeout });
 
     /// <summary>Sets how much CPU time all of its processes may use together; null for no limit. Then everything in it is killed, and
-    /// <see cref="ContainerResult.Limits"/> has <see cref="ContainerLimits.CpuTime"/>.</summary>
+    /// <see cref="ContainerResult.Limits"/> has <see cref="LimitHits.CpuTime"/>.</summary>
     /// <remarks>Counted by its control group, and so for processes that have ended, too; RLIMIT_CPU of setrlimit(2) is each process's own.
     /// It may use some 10 ms more on each processor.</remarks>
     public ContainerBuilder WithCpuTimeMax(TimeSpan? max) => new(_spec with { CpuTimeMax = max });

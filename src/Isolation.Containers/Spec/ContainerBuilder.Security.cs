@@ -70,11 +70,11 @@ public sealed partial class ContainerBuilder
     /// The filter and its handler are replaced.</remarks>
     /// <param name="cancellationToken">Kills everything in the container.</param>
     /// <exception cref="LaunchException">A step of the launch failed; nothing is left behind.</exception>
-    public async Task<(ContainerResult Result, LearnedProfile Profile)> LearnAsync(CancellationToken cancellationToken = default)
+    public async Task<LearnedRun> LearnAsync(CancellationToken cancellationToken = default)
     {
         var recorder = new SeccompRecorder();
         ContainerResult result = await WithSeccomp(SeccompRecorder.Filter, recorder.Handle).WithDenialReport(false)
             .RunAsync(cancellationToken).ConfigureAwait(false);
-        return (result, recorder.Result());
+        return new LearnedRun(result, recorder.Result());
     }
 }

@@ -6,17 +6,6 @@ using Isolation.Net;
 
 namespace Isolation.Containers;
 
-/// <summary>A network with the containers that are on it.</summary>
-/// <param name="Network">The network.</param>
-/// <param name="InUse">Whether it has containers, and therefore a bridge.</param>
-/// <param name="Containers">Their names and addresses.</param>
-public sealed record ContainerNetworkState(BridgeNetwork Network, bool InUse,
-    ImmutableArray<(string Name, IPAddress Address, IPAddress? AddressV6, int ProcessId)> Containers)
-{
-    /// <summary>The network as JSON.</summary>
-    public override string ToString() => NetworkJson.Write(Network);
-}
-
 /// <summary>Bridge networks by name: made, listed, removed. What is made stays across restarts of the machine;
 /// its bridge exists only while it has containers.</summary>
 public static class ContainerNetworks
@@ -66,7 +55,7 @@ public static class ContainerNetworks
             .. ReadDefinitions().Concat(used.Values).DistinctBy(n => n.Name).OrderBy(n => n.Name,
                 StringComparer.Ordinal).Select(n => new ContainerNetworkState(used.GetValueOrDefault(n.Name, n), used.ContainsKey(n.Name),
                 [.. state.ReadLeases(n.Name).Where(l => l.IsAlive)
-                    .Select(l => (l.Names.FirstOrDefault(l.Id), l.Address, l.AddressV6, l.ProcessId))])),
+                    .Select(l => new NetworkMember(l.Names.FirstOrDefault(l.Id), l.Address, l.AddressV6, l.ProcessId))])),
         ];
     }
 

@@ -42,13 +42,13 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
         || Denials.Any(d => d.Verdict.Action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread && d.IsFirstProcess);
 
     /// <summary>The limits that made themselves felt.</summary>
-    public ContainerLimits Limits => (TimedOut ? ContainerLimits.Time : ContainerLimits.None)
-        | (OutputExceeded ? ContainerLimits.Output : ContainerLimits.None)
-        | (CpuTimeExceeded || Status.Signal == Signal.SIGXCPU ? ContainerLimits.CpuTime : ContainerLimits.None)
-        | (Status.Signal == Signal.SIGXFSZ ? ContainerLimits.FileSize : ContainerLimits.None) | (Usage?.Limits ?? ContainerLimits.None);
+    public LimitHits Limits => (TimedOut ? LimitHits.Time : LimitHits.None)
+        | (OutputExceeded ? LimitHits.Output : LimitHits.None)
+        | (CpuTimeExceeded || Status.Signal == Signal.SIGXCPU ? LimitHits.CpuTime : LimitHits.None)
+        | (Status.Signal == Signal.SIGXFSZ ? LimitHits.FileSize : LimitHits.None) | (Usage?.Limits ?? LimitHits.None);
 
     /// <summary>Whether the kernel killed a process of it for want of memory;
-    /// by its own limit where <see cref="Limits"/> has <see cref="ContainerLimits.Memory"/>.</summary>
+    /// by its own limit where <see cref="Limits"/> has <see cref="LimitHits.Memory"/>.</summary>
     public bool OomKilled => Usage is { OomKills: > 0 };
 
     /// <summary>Returns this result if <see cref="IsSuccess"/>.</summary>
@@ -59,13 +59,13 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
     public override string ToString() => $"{Status}{(TimedOut ? ", its time was over"
         : OutputExceeded ? ", it wrote more than it may"
         : CpuTimeExceeded ? ", its CPU time was used up" : Killed ? ", by request" : "")}{Memory}"
-        + $"{(Limits.HasFlag(ContainerLimits.Pids) ? ", its limit of processes was reached" : "")}{Refused}";
+        + $"{(Limits.HasFlag(LimitHits.Pids) ? ", its limit of processes was reached" : "")}{Refused}";
 
     private string Refused => !Denials.IsEmpty ? $", refused by its seccomp filter: {string.Join("; ", Denials)}"
         : Status.Signal == Signal.SIGSYS ? ", killed by its seccomp filter (have denials reported to learn for which call)" : "";
 
     private string Memory => Usage is not { OomKills: > 0 } usage ? ""
-        : Limits.HasFlag(ContainerLimits.Memory)
+        : Limits.HasFlag(LimitHits.Memory)
             ? $", out of memory by its own limit of {usage.MemoryMax.ToHumanString()} "
                 + $"(peak {usage.PeakMemory.ToHumanString()})"
             : ", out of memory by a limit outside of it";

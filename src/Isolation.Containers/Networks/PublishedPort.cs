@@ -4,19 +4,6 @@ using System.Net.Sockets;
 
 namespace Isolation.Containers;
 
-/// <summary>A transport protocol with ports.</summary>
-public enum PortProtocol : byte
-{
-    /// <summary>TCP.</summary>
-    Tcp = 6,
-
-    /// <summary>UDP.</summary>
-    Udp = 17,
-
-    /// <summary>SCTP.</summary>
-    Sctp = 132,
-}
-
 /// <summary>A port of the host, or a range, that leads to a port of the container.</summary>
 /// <param name="HostPort">The host's first port.</param>
 /// <param name="ContainerPort">The container's first port.</param>

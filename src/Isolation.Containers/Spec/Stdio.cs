@@ -63,8 +63,3 @@ internal sealed record WriterStdio(TextWriter Writer) : Stdio;
 internal sealed record FileStdio(string Path, bool Append) : Stdio;
 
 internal sealed record HandleStdio(SafeHandle SafeHandle) : Stdio;
-
-/// <summary>A descriptor of this process that the program gets, beyond the standard streams.</summary>
-/// <param name="Handle">The handle, which stays the caller's.</param>
-/// <param name="Target">The number in the program, 3 or more.</param>
-public sealed record PassedDescriptor(SafeHandle Handle, int Target);

@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+using Isolation.Net;
+
+namespace Isolation.Containers;
+
+/// <summary>A network that a container is on.</summary>
+public abstract record ContainerNetwork
+{
+    private protected ContainerNetwork()
+    {
+    }
+
+    /// <summary>The name of the network that containers are on which name none: <c>isolation</c>.</summary>
+    public const string DefaultName = "isolation";
+
+    /// <summary>The default bridge network, made on demand.</summary>
+    public static ContainerNetwork Bridge { get; } = new BridgeNetwork(DefaultName);
+
+    /// <summary>The user-mode network, for containers of ordinary users.</summary>
+    public static ContainerNetwork UserMode { get; } = new UserModeNetwork();
+
+    internal abstract string Describe();
+}

@@ -1,0 +1,21 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+using Isolation.Net;
+
+namespace Isolation.Containers;
+
+/// <summary>A network made by a program of the host that turns packets into ordinary sockets:
+/// what ordinary users, who may make no links outside, have.</summary>
+public sealed record UserModeNetwork : ContainerNetwork
+{
+    /// <summary>Which program.</summary>
+    public UserModeStackKind Stack { get; init; }
+
+    internal override string Describe() => Stack switch
+    {
+        UserModeStackKind.Pasta => "the user-mode network of pasta",
+        UserModeStackKind.Slirp4netns => "the user-mode network of slirp4netns",
+        _ => "the user-mode network",
+    };
+}

@@ -1,0 +1,19 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+using Isolation.Net;
+
+namespace Isolation.Containers;
+
+/// <summary>Which program is the user-mode stack.</summary>
+public enum UserModeStackKind
+{
+    /// <summary>pasta where it is installed, else slirp4netns.</summary>
+    Auto,
+
+    /// <summary>pasta, of the package passt.</summary>
+    Pasta,
+
+    /// <summary>slirp4netns.</summary>
+    Slirp4netns,
+}

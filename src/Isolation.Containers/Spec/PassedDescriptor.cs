@@ -1,0 +1,9 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Isolation.Containers;
+
+/// <summary>A descriptor of this process that the program gets, beyond the standard streams.</summary>
+/// <param name="Handle">The handle, which stays the caller's.</param>
+/// <param name="Target">The number in the program, 3 or more.</param>
+public sealed record PassedDescriptor(SafeHandle Handle, int Target);
