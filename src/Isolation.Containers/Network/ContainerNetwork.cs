@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
-using Isolation.Net;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Containers;
 
