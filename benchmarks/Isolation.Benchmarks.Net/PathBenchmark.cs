@@ -5,6 +5,8 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Benchmarks.Net;
 

@@ -5,6 +5,9 @@ using Isolation.Benchmarks;
 using Isolation.Benchmarks.Net;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 // Network configuration beside the host's tools, in one run, in a random order each round.
 const string Text = """

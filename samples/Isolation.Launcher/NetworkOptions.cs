@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using Isolation.Containers;
 using Isolation.Namespaces;
-using Isolation.Net;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Launcher;
 

@@ -1,25 +1,8 @@
 using System.Collections.Immutable;
 using Isolation.Linux;
-using Isolation.Linux.Abi;
 using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
-
-/// <summary>What a control group's members are: <c>cgroup.type</c>.</summary>
-public enum CgroupType
-{
-    /// <summary>Processes; the normal kind.</summary>
-    Domain,
-
-    /// <summary>The top of a threaded subtree.</summary>
-    DomainThreaded,
-
-    /// <summary>Below a threaded one, and not threaded itself: it can hold nothing until it is made so.</summary>
-    DomainInvalid,
-
-    /// <summary>Threads, of processes whose domain is above.</summary>
-    Threaded,
-}
 
 /// <summary>A control group of version 2. Held open; disposing closes it and leaves it there.</summary>
 /// <remarks>Each <c>With</c> writes at once, and enables the controller down the path where it is not yet.

@@ -1,5 +1,4 @@
 using Isolation.Linux;
-using Isolation.Linux.Abi;
 using Isolation.Linux.Programs;
 using Isolation.Linux.Syscalls;
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Containers.Tests;
 
@@ -192,7 +193,7 @@ public class NetworkTests
         const string Linked = "bridge, no IPv6, pasta, slirp4netns, macvlan, ipvlan, link", Every = "none, host, joined, " + Linked;
         (string Path, string On, Func<ContainerBuilder, ContainerBuilder> Set)[] settings =
         [
-            ("network.rateLimit", Linked, b => b.WithRateLimit(new Net.RateLimit { Egress = Net.BitRate.FromMegabits(1) })),
+            ("network.rateLimit", Linked, b => b.WithRateLimit(new RateLimit { Egress = BitRate.FromMegabits(1) })),
             ("network.hardwareAddress", "bridge, no IPv6, pasta, slirp4netns, macvlan, link",
                 b => b.WithHardwareAddress(new System.Net.NetworkInformation.PhysicalAddress([2, 0, 0, 0, 0, 1]))),
             ("network.address", "bridge, no IPv6", b => b.WithAddress(IPAddress.Parse("10.0.0.9"))),

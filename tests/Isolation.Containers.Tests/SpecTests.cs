@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Namespaces;
+using Isolation.Net.TrafficControl;
 using Isolation.Security;
 
 namespace Isolation.Containers.Tests;
@@ -110,7 +111,7 @@ public class SpecTests
     private static IEnumerable<(MethodInfo Method, ParameterInfo Parameter)> Members()
     {
         Type[] oneOfEach = [typeof(ContainerBuilder), typeof(Cgroup), typeof(CapabilitySet), typeof(IdMap),
-            typeof(Errno), typeof(Net.BitRate)];
+            typeof(Errno), typeof(BitRate)];
         Type[] all = [.. oneOfEach.SelectMany(t => t.Assembly.GetExportedTypes())];
         IEnumerable<MethodInfo> builder = new[] { typeof(ContainerBuilder), typeof(Rootfs), typeof(Stdio), typeof(ContainerUser) }
             .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))

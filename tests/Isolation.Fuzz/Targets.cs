@@ -7,8 +7,11 @@ using Isolation.Containers;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 using Isolation.Namespaces;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 using Isolation.Net.Tests;
+using Isolation.Net.TrafficControl;
 using Isolation.Security;
 
 namespace Isolation.Fuzz;

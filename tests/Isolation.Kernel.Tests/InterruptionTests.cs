@@ -4,7 +4,8 @@ using Isolation.Kernel.Tests.Cgroups;
 using Isolation.Kernel.Tests.Net;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
-using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 using Isolation.Security;
 
 namespace Isolation.Kernel.Tests;

@@ -1,7 +1,9 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Net.Tests;
 

@@ -1,5 +1,9 @@
-using Isolation.Linux;
-using Isolation.Linux.Abi;
+using Isolation.Net.Conntrack;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
+using Isolation.Net.Wireguard;
 
 namespace Isolation.Net.Tests;
 
@@ -10,7 +14,7 @@ internal static class Decoders
 
     internal static (string Name, Decoder Decode)[] All { get; } =
     [
-        ("link", b => Link.Read(b)), ("address", b => Address.Read(b)), ("route", b => Net.Route.Read(b)), ("rule", b => Rule.Read(b)),
+        ("link", b => Link.Read(b)), ("address", b => Address.Read(b)), ("route", b => Routing.Route.Read(b)), ("rule", b => Rule.Read(b)),
         ("neighbour", b => Neighbour.Read(b)), ("nexthop", b => Nexthop.Read(b)),
         ("qdisc", b => Qdisc.Read(b)), ("class", b => TcClass.Read(b)), ("filter", b => TcFilter.Read(b)),
         .. Enumerable.Range(0, 24).Select(m => ($"nft {m}", (Decoder)(b => NftMonitor.Read((ushort)(10 << 8 | m), b)?.ToString()))),
@@ -40,7 +44,7 @@ internal static class Decoders
             new VlanLink { Name = "v", Id = 7, Protocol = 0x8100 },
             new VxlanLink { Name = "x", Id = 9, Remote = System.Net.IPAddress.Loopback }, new MacvlanLink { Mode = MacvlanMode.Bridge },
             Address.Parse(2, "10.0.0.1/24"), Address.Parse(2, "fd00::1/64") with { ValidLifetime = TimeSpan.FromSeconds(9) },
-            new Route(Net.Route.DefaultIPv4)
+            new Route(Routing.Route.DefaultIPv4)
             {
                 Multipath = [new RouteHop(System.Net.IPAddress.Loopback, 2, 3), new RouteHop(System.Net.IPAddress.IPv6Loopback, 2)],
                 Metrics = new RouteMetrics { Mtu = 1300 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
+using Isolation.Net.Netlink;
 
 namespace Isolation.Net.Tests;
 

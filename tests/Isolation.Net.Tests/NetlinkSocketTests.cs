@@ -1,5 +1,8 @@
 using System.Text;
 using Isolation.Linux;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Net.Tests;
 

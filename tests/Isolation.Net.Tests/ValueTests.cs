@@ -1,5 +1,10 @@
 using System.Net;
 using Isolation.Linux;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
+using Isolation.Net.Wireguard;
 
 namespace Isolation.Net.Tests;
 

@@ -5,7 +5,7 @@ using Isolation.Containers;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
 using Isolation.Namespaces;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Testing.Victim;
 

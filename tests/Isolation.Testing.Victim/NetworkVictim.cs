@@ -1,5 +1,5 @@
 using Isolation.Containers;
-using Isolation.Net;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Testing.Victim;
 

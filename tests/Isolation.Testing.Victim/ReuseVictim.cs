@@ -3,7 +3,7 @@ using System.Globalization;
 using Isolation.Containers;
 using Isolation.Linux;
 using Isolation.Namespaces;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Testing.Victim;
 

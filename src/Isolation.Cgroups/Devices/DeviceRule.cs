@@ -6,39 +6,6 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>The kinds of devices that a rule is about.</summary>
-public enum DeviceKind
-{
-    /// <summary>Both.</summary>
-    All,
-
-    /// <summary>Block devices.</summary>
-    Block,
-
-    /// <summary>Character devices.</summary>
-    Character,
-}
-
-/// <summary>What may be done with a device.</summary>
-[Flags]
-public enum DeviceAccess
-{
-    /// <summary>Nothing.</summary>
-    None = 0,
-
-    /// <summary>Making its node: mknod(2).</summary>
-    Mknod = 1,
-
-    /// <summary>Opening it for reading.</summary>
-    Read = 2,
-
-    /// <summary>Opening it for writing.</summary>
-    Write = 4,
-
-    /// <summary>All of it.</summary>
-    All = Mknod | Read | Write,
-}
-
 /// <summary>Whether devices may be used. Of several rules the last that is about an access decides on it.</summary>
 /// <param name="Allow">Whether it allows or denies.</param>
 /// <param name="Kind">The kind of device.</param>

@@ -1,38 +1,10 @@
 using System.Globalization;
-using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Events;
 using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
-
-/// <summary>What a control group that runs out of memory looks like, for the one who decides.</summary>
-/// <param name="Cgroup">The control group. Its processes stand still meanwhile.</param>
-/// <param name="Usage">Memory in use.</param>
-/// <param name="Limit">What it ran into: <c>memory.high</c>, or on version 1 <c>memory.limit_in_bytes</c>.</param>
-/// <param name="Count">The how-manieth time this is, from 1.</param>
-public sealed record OomSituation(Cgroup Cgroup, ByteSize Usage, ByteSize Limit, int Count);
-
-/// <summary>What is to be done about a control group that runs out of memory.</summary>
-public sealed record OomAction
-{
-    private OomAction(ByteSize? limit, bool kills) => (Limit, Kills) = (limit, kills);
-
-    /// <summary>Lets it run on as it is: on version 2 throttled, on version 1 the kernel kills one of its
-    /// processes unless memory was freed.</summary>
-    public static OomAction Resume { get; } = new(null, false);
-
-    /// <summary>Kills everything in it.</summary>
-    public static OomAction Kill { get; } = new(null, true);
-
-    /// <summary>Raises the limit, and lets it run on.</summary>
-    public static OomAction RaiseTo(ByteSize limit) => new(limit, false);
-
-    internal ByteSize? Limit { get; }
-
-    internal bool Kills { get; }
-}
 
 /// <summary>Asks the program what to do when a control group runs out of memory, instead of having the kernel kill at once.</summary>
 /// <remarks>On version 2 the group reaches <c>memory.high</c>, is frozen, and runs on after the answer. On version 1 the kernel's killer is

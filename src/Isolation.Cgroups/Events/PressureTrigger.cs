@@ -3,26 +3,9 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
-using Isolation.Linux.Events;
 using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
-
-/// <summary>The resource that pressure is measured of.</summary>
-public enum PressureResource
-{
-    /// <summary>The CPU.</summary>
-    Cpu,
-
-    /// <summary>Memory.</summary>
-    Memory,
-
-    /// <summary>Block I/O.</summary>
-    Io,
-
-    /// <summary>Interrupts; only <see cref="PressureTrigger.Full"/>. Since Linux 6.1.</summary>
-    Irq,
-}
 
 /// <summary>When to be told of pressure: at least so much waiting within a window.</summary>
 /// <param name="Resource">What is waited for.</param>

@@ -3,14 +3,6 @@ using System.Collections.Immutable;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Takes settings: a list of them (<see cref="CgroupSettings"/>), or a control group that applies each at once.</summary>
-/// <typeparam name="TSelf">What a call returns, for the next call.</typeparam>
-public interface ICgroupControls<out TSelf>
-{
-    /// <summary>Takes one setting, typed or not by any of the <c>With</c> methods.</summary>
-    TSelf With(CgroupSetting setting);
-}
-
 /// <summary>Settings for a control group as data: immutable, printable, comparable.
 /// A later one replaces an earlier one of the same file.</summary>
 /// <remarks>The words are version 2's. On a version 1 host they are translated where that can be done

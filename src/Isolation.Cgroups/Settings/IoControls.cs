@@ -1,21 +1,5 @@
 namespace Isolation.Cgroups;
 
-/// <summary>What I/O priority class requests get: <c>io.prio.class</c>.</summary>
-public enum IoPriorityClass
-{
-    /// <summary>The process's own.</summary>
-    NoChange,
-
-    /// <summary>Real time for those that have none.</summary>
-    PromoteToRt,
-
-    /// <summary>Best effort at most.</summary>
-    RestrictToBe,
-
-    /// <summary>Idle.</summary>
-    Idle,
-}
-
 /// <summary>The I/O controller's settings.</summary>
 /// <remarks>See the kernel's cgroup-v2 guide, "IO Interface Files". Scope of each: the control group and everything below it.</remarks>
 public static class IoControls

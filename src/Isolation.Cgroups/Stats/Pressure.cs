@@ -2,13 +2,6 @@ using System.Buffers.Text;
 
 namespace Isolation.Cgroups;
 
-/// <summary>How long tasks had to wait for a resource: one line of a pressure file. See the kernel's PSI document.</summary>
-/// <param name="Average10">Share of the last 10 seconds, in percent.</param>
-/// <param name="Average60">Share of the last 60 seconds, in percent.</param>
-/// <param name="Average300">Share of the last 300 seconds, in percent.</param>
-/// <param name="Total">All of it, since the beginning.</param>
-public readonly record struct PressureLine(double Average10, double Average60, double Average300, TimeSpan Total);
-
 /// <summary>The pressure on one resource: <c>cpu.pressure</c>, <c>memory.pressure</c>, <c>io.pressure</c>, <c>irq.pressure</c>.</summary>
 /// <param name="Some">The time in which at least one task waited.</param>
 /// <param name="Full">The time in which all tasks waited at once.</param>

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

@@ -1,9 +1,8 @@
-using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
-using System.Security.Cryptography;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

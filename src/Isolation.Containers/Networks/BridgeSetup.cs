@@ -2,6 +2,10 @@ using System.Collections.Immutable;
 using System.Net;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Conntrack;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

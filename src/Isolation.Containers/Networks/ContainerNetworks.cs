@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Nftables;
 
 namespace Isolation.Containers;
 

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Containers;
 

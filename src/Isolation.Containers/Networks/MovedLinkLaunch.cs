@@ -3,6 +3,8 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Net;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 
@@ -144,7 +146,7 @@ internal sealed class ParentLinkLaunch(ContainerSpec spec, ParentLinkNetwork net
 
     internal static (IPAddress Address, int Prefix) AddressOf(string text)
     {
-        Address parsed = Isolation.Net.Address.Parse(0, text);
+        Address parsed = Isolation.Net.Routing.Address.Parse(0, text);
         return (parsed.Local, parsed.PrefixLength);
     }
 }

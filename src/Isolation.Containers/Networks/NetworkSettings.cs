@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.NetworkInformation;
-using Isolation.Net;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Containers;
 

@@ -8,7 +8,7 @@ using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Launching;
 using Isolation.Namespaces;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Containers;
 

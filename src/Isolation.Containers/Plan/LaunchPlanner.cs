@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Linux.Abi;

@@ -31,7 +31,7 @@ public sealed partial class Container
     /// <summary>Sets how fast it sends and receives, in the place of the limits so far. Scope: all processes of its network
     /// namespace.</summary>
     /// <exception cref="LinuxException"><c>ENODEV</c>: it has no network. <c>ESRCH</c>: it has ended.</exception>
-    public void SetRateLimit(Isolation.Net.RateLimit limit)
+    public void SetRateLimit(Isolation.Net.TrafficControl.RateLimit limit)
     {
         ArgumentNullException.ThrowIfNull(limit);
         limit.Apply(Plan.Spec.Network.InterfaceName, Process);

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.NetworkInformation;
-using Isolation.Net;
+using Isolation.Net.TrafficControl;
 using Isolation.Security;
 
 namespace Isolation.Containers;

@@ -131,7 +131,7 @@ internal sealed partial class SpecValidator
                 break;
             case ParentLinkNetwork parent:
                 RequireAddress("network.address", parent.Address);
-                Require(!parent.Ipvlan || parent.Mode == Isolation.Net.MacvlanMode.Bridge, "network.mode", "is of macvlans",
+                Require(!parent.Ipvlan || parent.Mode == Isolation.Net.Routing.MacvlanMode.Bridge, "network.mode", "is of macvlans",
                     parent.Mode.ToString());
                 break;
             case MovedLinkNetwork moved:
@@ -165,7 +165,7 @@ internal sealed partial class SpecValidator
         string? problem = null;
         try
         {
-            Isolation.Net.Address.Parse(0, address);
+            Isolation.Net.Routing.Address.Parse(0, address);
         }
         catch (FormatException e)
         {

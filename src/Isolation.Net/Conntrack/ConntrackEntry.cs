@@ -1,36 +1,8 @@
 using System.Net.Sockets;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
-
-/// <summary>What is known of a tracked connection: <c>IPS_*</c>. Bits without a name here are kept as they are.</summary>
-[Flags]
-public enum ConntrackStatus : uint
-{
-    /// <summary>Nothing.</summary>
-    None = 0,
-
-    /// <summary>Another connection announced it.</summary>
-    Expected = NfConntrack.IPS_EXPECTED,
-
-    /// <summary>There were packets both ways.</summary>
-    SeenReply = NfConntrack.IPS_SEEN_REPLY,
-
-    /// <summary>It is not dropped early when the table is full.</summary>
-    Assured = NfConntrack.IPS_ASSURED,
-
-    /// <summary>Its first packet has left.</summary>
-    Confirmed = NfConntrack.IPS_CONFIRMED,
-
-    /// <summary>Its source is translated.</summary>
-    SourceNat = NfConntrack.IPS_SRC_NAT,
-
-    /// <summary>Its destination is translated.</summary>
-    DestinationNat = NfConntrack.IPS_DST_NAT,
-
-    /// <summary>It is about to go.</summary>
-    Dying = NfConntrack.IPS_DYING,
-}
+namespace Isolation.Net.Conntrack;
 
 /// <summary>A connection that the kernel tracks, for state matches and for translated addresses: a line of <c>conntrack -L</c>.</summary>
 /// <param name="Original">The direction of its first packet, as that came in.</param>

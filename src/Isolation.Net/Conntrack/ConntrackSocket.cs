@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Net.Sockets;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Conntrack;
 
 /// <summary>Reads and forgets tracked connections of one network namespace: what conntrack(8) shows and deletes.</summary>
 /// <remarks>Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for several threads at once.</remarks>

@@ -2,8 +2,9 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Conntrack;
 
 /// <summary>One direction of a tracked connection: what its packets have in their headers.</summary>
 /// <param name="Source">Where they come from.</param>

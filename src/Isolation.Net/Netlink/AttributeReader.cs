@@ -3,7 +3,7 @@ using System.Net;
 using System.Text;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>Reads the attributes of a netlink message, one after the other. Every length is checked.</summary>
 /// <example><code>
@@ -39,7 +39,7 @@ public ref struct AttributeReader
         int length = BinaryPrimitives.ReadUInt16LittleEndian(_rest);
         if (length < HeaderLength || length > _rest.Length)
             throw NetlinkException.Malformed($"An attribute says that it has {length} bytes, of {_rest.Length}.");
-        Type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(_rest[2..]) & Netlink.NLA_TYPE_MASK);
+        Type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(_rest[2..]) & NetlinkAbi.NLA_TYPE_MASK);
         Raw = _rest[..length];
         Value = Raw[HeaderLength..];
         _rest = _rest[Math.Min(NetlinkWriter.Align(length), _rest.Length)..];

@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Text;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>The names of the attributes at one place of a message, and what is nested in them.</summary>
 internal sealed class AttributeSpace(string[] names, params (ushort Type, AttributeSpace Inner)[] nested)
@@ -40,7 +40,7 @@ internal sealed class AttributeSpace(string[] names, params (ushort Type, Attrib
             int length = BinaryPrimitives.ReadUInt16LittleEndian(attributes[at..]);
             if (length < 4 || at + length > attributes.Length)
                 return null;
-            ushort type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(attributes[(at + 2)..]) & Netlink.NLA_TYPE_MASK);
+            ushort type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(attributes[(at + 2)..]) & NetlinkAbi.NLA_TYPE_MASK);
             if (offset >= start + at && offset < start + at + length)
             {
                 path.Append(path.Length == 0 ? "" : ".").Append(NameOf(type));
@@ -62,7 +62,7 @@ internal sealed class AttributeSpace(string[] names, params (ushort Type, Attrib
             int length = BinaryPrimitives.ReadUInt16LittleEndian(attributes[at..]);
             if (length < 4 || at + length > attributes.Length)
                 return null;
-            ushort type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(attributes[(at + 2)..]) & Netlink.NLA_TYPE_MASK);
+            ushort type = (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(attributes[(at + 2)..]) & NetlinkAbi.NLA_TYPE_MASK);
             if (offset == at)
                 return Inner(type, attributes);
             if (offset > at && offset < at + length)
@@ -84,7 +84,7 @@ internal sealed class AttributeSpace(string[] names, params (ushort Type, Attrib
             int length = BinaryPrimitives.ReadUInt16LittleEndian(siblings[at..]);
             if (length < 4 || at + length > siblings.Length)
                 return null;
-            if ((BinaryPrimitives.ReadUInt16LittleEndian(siblings[(at + 2)..]) & Netlink.NLA_TYPE_MASK) == kinds.KindType)
+            if ((BinaryPrimitives.ReadUInt16LittleEndian(siblings[(at + 2)..]) & NetlinkAbi.NLA_TYPE_MASK) == kinds.KindType)
                 return kinds.Kinds.GetValueOrDefault(Encoding.UTF8.GetString(siblings.Slice(at + 4, length - 4)).TrimEnd('\0'));
             at += NetlinkWriter.Align(length);
         }

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>What the kernel adds to an error: its own words, and the attribute that it is about. Since Linux 4.12.</summary>
 internal readonly record struct ExtendedAck(string? Message, string? AttributePath, int? Offset)
@@ -18,9 +18,9 @@ internal readonly record struct ExtendedAck(string? Message, string? AttributePa
         Errno errno = ReadErrno(payload);
         if (payload.Length < 20)
             throw NetlinkException.Malformed($"An acknowledgement has {payload.Length} bytes.");
-        if ((flags & Netlink.NLM_F_ACK_TLVS) == 0)
+        if ((flags & NetlinkAbi.NLM_F_ACK_TLVS) == 0)
             return (errno, default);
-        int echoed = (flags & Netlink.NLM_F_CAPPED) != 0
+        int echoed = (flags & NetlinkAbi.NLM_F_CAPPED) != 0
             ? 16
             : Math.Max(16, (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(payload[4..]), int.MaxValue - 8));
         int start = NetlinkWriter.Align(4 + echoed);
@@ -49,16 +49,16 @@ internal readonly record struct ExtendedAck(string? Message, string? AttributePa
         {
             switch (reader.Type)
             {
-                case Netlink.NLMSGERR_ATTR_MSG:
+                case NetlinkAbi.NLMSGERR_ATTR_MSG:
                     message = reader.Text;
                     break;
-                case Netlink.NLMSGERR_ATTR_OFFS:
+                case NetlinkAbi.NLMSGERR_ATTR_OFFS:
                     offset = reader.Int32;
                     break;
-                case Netlink.NLMSGERR_ATTR_MISS_TYPE:
+                case NetlinkAbi.NLMSGERR_ATTR_MISS_TYPE:
                     missing = (ushort)reader.UInt32;
                     break;
-                case Netlink.NLMSGERR_ATTR_MISS_NEST:
+                case NetlinkAbi.NLMSGERR_ATTR_MISS_NEST:
                     missingNest = reader.Int32;
                     break;
             }

@@ -1,4 +1,4 @@
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>Attributes that an object has no property for: kept as they were read, and written back, so that what is read and added again
 /// is never wider than it was.</summary>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>The kernel's names of message types, for errors.</summary>
 internal static class MessageNames

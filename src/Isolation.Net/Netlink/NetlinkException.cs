@@ -1,6 +1,6 @@
 using Isolation.Linux;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>The kernel refused a netlink request, or its reply could not be read.
 /// Carries the kernel's own words where it had any.</summary>

@@ -1,7 +1,7 @@
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>What to do about a refusal, where the error number and the kernel's words do not say it.</summary>
 internal static class NetlinkHints

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 public sealed partial class NetlinkSocket
 {
@@ -53,7 +53,7 @@ public sealed partial class NetlinkSocket
             for (int at = 0; at < length; at += LengthAt(chunk, at))
             {
                 BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(at + 6),
-                    (ushort)(FlagsOf(chunk.AsSpan(at)) | Netlink.NLM_F_REQUEST | Netlink.NLM_F_ACK));
+                    (ushort)(FlagsOf(chunk.AsSpan(at)) | NetlinkAbi.NLM_F_REQUEST | NetlinkAbi.NLM_F_ACK));
                 BinaryPrimitives.WriteUInt32LittleEndian(chunk.AsSpan(at + NetlinkWriter.SequenceOffset), sequence++);
             }
 
@@ -78,7 +78,7 @@ public sealed partial class NetlinkSocket
             {
                 ReadOnlySpan<byte> message = Next(ref datagram);
                 // Acknowledgements come in the order of the requests.
-                if (TypeOf(message) != Netlink.NLMSG_ERROR || SequenceOf(message) != first + (uint)answered)
+                if (TypeOf(message) != NetlinkAbi.NLMSG_ERROR || SequenceOf(message) != first + (uint)answered)
                     continue;
                 if (ExtendedAck.ReadErrno(message[NetlinkWriter.HeaderLength..]) != Errno.None)
                 {

@@ -5,7 +5,7 @@ using Isolation.Linux.Abi;
 using Isolation.Linux.Launching;
 using Isolation.Linux.Syscalls;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>A netlink socket: requests with acknowledgements, batches, and dumps.
 /// It stays in the network namespace that it was opened in.</summary>
@@ -100,9 +100,9 @@ public sealed partial class NetlinkSocket : IDisposable
     internal static NetlinkSocket Prepare(LinuxHandle handle, NetlinkProtocol protocol)
     {
         NetlinkSyscalls.SetBuffers(handle, send: 1 << 20, receive: 1 << 20);
-        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_EXT_ACK, 1);
-        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_CAP_ACK, 1);
-        NetlinkSyscalls.SetOption(handle, Netlink.NETLINK_GET_STRICT_CHK, 1);
+        NetlinkSyscalls.SetOption(handle, NetlinkAbi.NETLINK_EXT_ACK, 1);
+        NetlinkSyscalls.SetOption(handle, NetlinkAbi.NETLINK_CAP_ACK, 1);
+        NetlinkSyscalls.SetOption(handle, NetlinkAbi.NETLINK_GET_STRICT_CHK, 1);
         return new NetlinkSocket(handle, protocol);
     }
 
@@ -179,7 +179,7 @@ public sealed partial class NetlinkSocket : IDisposable
         if (!_bound)
             NetlinkSyscalls.Bind(_handle).ThrowIfError("bind", "a netlink socket", "bind(2)");
         _bound = true;
-        NetlinkSyscalls.SetOption(_handle, Netlink.NETLINK_ADD_MEMBERSHIP, group)
+        NetlinkSyscalls.SetOption(_handle, NetlinkAbi.NETLINK_ADD_MEMBERSHIP, group)
             .ThrowIfError("join", $"multicast group {group}", "setsockopt(2) NETLINK_ADD_MEMBERSHIP");
     }
 
@@ -269,7 +269,8 @@ public sealed partial class NetlinkSocket : IDisposable
         for (int at = 0; at < messages.Length; at += LengthAt(messages, at))
         {
             BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..],
-                (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (acknowledge ? Netlink.NLM_F_ACK : Netlink.NLM_F_DUMP)));
+                (ushort)(FlagsOf(messages[at..]) | NetlinkAbi.NLM_F_REQUEST
+                    | (acknowledge ? NetlinkAbi.NLM_F_ACK : NetlinkAbi.NLM_F_DUMP)));
             BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], sequence++);
         }
 
@@ -286,7 +287,7 @@ public sealed partial class NetlinkSocket : IDisposable
         for (int i = 0; at < messages.Length; i++, at += LengthAt(messages, at))
         {
             BinaryPrimitives.WriteUInt16LittleEndian(messages[(at + 6)..],
-                (ushort)(FlagsOf(messages[at..]) | Netlink.NLM_F_REQUEST | (i == acknowledged ? Netlink.NLM_F_ACK : 0)));
+                (ushort)(FlagsOf(messages[at..]) | NetlinkAbi.NLM_F_REQUEST | (i == acknowledged ? NetlinkAbi.NLM_F_ACK : 0)));
             BinaryPrimitives.WriteUInt32LittleEndian(messages[(at + NetlinkWriter.SequenceOffset)..], first + (uint)i);
             _sequence = first + (uint)i;
         }
@@ -314,13 +315,13 @@ public sealed partial class NetlinkSocket : IDisposable
             if (SequenceOf(message) != sequence)
                 continue;
             ReadOnlySpan<byte> payload = message[NetlinkWriter.HeaderLength..];
-            if (TypeOf(message) == Netlink.NLMSG_ERROR)
+            if (TypeOf(message) == NetlinkAbi.NLMSG_ERROR)
             {
                 if (ExtendedAck.ReadErrno(payload) != Errno.None)
                     throw Refused(message, request, action, subject);
                 done = true;
             }
-            else if (TypeOf(message) >= Netlink.NLMSG_MIN_TYPE && !_truncated)
+            else if (TypeOf(message) >= NetlinkAbi.NLMSG_MIN_TYPE && !_truncated)
             {
                 reader?.Invoke(TypeOf(message), payload, state);
             }
@@ -345,23 +346,23 @@ public sealed partial class NetlinkSocket : IDisposable
             ReadOnlySpan<byte> message = Next(ref datagram);
             if (SequenceOf(message) != sequence)
                 continue;
-            interrupted |= (FlagsOf(message) & Netlink.NLM_F_DUMP_INTR) != 0;
+            interrupted |= (FlagsOf(message) & NetlinkAbi.NLM_F_DUMP_INTR) != 0;
             ReadOnlySpan<byte> payload = message[NetlinkWriter.HeaderLength..];
             switch (TypeOf(message))
             {
-                case Netlink.NLMSG_DONE:
+                case NetlinkAbi.NLMSG_DONE:
                     // Its payload is an error number, and what the kernel says of it.
                     if (payload.Length >= 4 && ExtendedAck.ReadErrno(payload) is not Errno.None and Errno errno)
                         throw new NetlinkException(action, subject.ToString()!, NameOf(request), errno,
-                            (FlagsOf(message) & Netlink.NLM_F_ACK_TLVS) != 0
+                            (FlagsOf(message) & NetlinkAbi.NLM_F_ACK_TLVS) != 0
                                 ? ExtendedAck.ReadAttributes(payload[4..], request, Protocol)
                                 : default, HintOf(request, errno, default));
                     return true;
-                case Netlink.NLMSG_ERROR:
+                case NetlinkAbi.NLMSG_ERROR:
                     if (ExtendedAck.ReadErrno(payload) != Errno.None)
                         throw Refused(message, request, action, subject);
                     return true;
-                case >= Netlink.NLMSG_MIN_TYPE when !interrupted && !_truncated:
+                case >= NetlinkAbi.NLMSG_MIN_TYPE when !interrupted && !_truncated:
                     reader(TypeOf(message), payload, state);
                     break;
             }

@@ -4,7 +4,7 @@ using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Netlink;
 
 /// <summary>Writes netlink messages, one after the other, into memory that it keeps: once grown, it allocates nothing.</summary>
 /// <remarks>Pads, and fills in lengths. A value that the 16-bit length of an attribute cannot hold is refused, never cut.</remarks>
@@ -175,7 +175,7 @@ public sealed class NetlinkWriter
     {
         int start = _length;
         Span<byte> attribute = Reserve(AttributeHeaderLength);
-        BinaryPrimitives.WriteUInt16LittleEndian(attribute[2..], (ushort)(type | Netlink.NLA_F_NESTED));
+        BinaryPrimitives.WriteUInt16LittleEndian(attribute[2..], (ushort)(type | NetlinkAbi.NLA_F_NESTED));
         header.CopyTo(Reserve(Align(header.Length)));
         return new NestedAttribute(this, start);
     }

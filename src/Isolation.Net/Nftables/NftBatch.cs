@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
-using System.Collections.Immutable;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Changes that are made together or not at all: a transaction of nf_tables. Each is seen by those after it.</summary>
 /// <example><code>
@@ -28,17 +29,17 @@ public sealed class NftBatch
     internal NetlinkWriter Writer => _writer;
 
     /// <summary>Adds an object; one that is there already, and the same, is left.</summary>
-    public NftBatch Add(NftObject added) => Put(added, "add", Netlink.NLM_F_CREATE | (added is NftRule ? Netlink.NLM_F_APPEND : 0));
+    public NftBatch Add(NftObject added) => Put(added, "add", NetlinkAbi.NLM_F_CREATE | (added is NftRule ? NetlinkAbi.NLM_F_APPEND : 0));
 
     /// <summary>Adds an object; one that is there already fails the batch.</summary>
     public NftBatch Create(NftObject created) =>
-        Put(created, "create", Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL | (created is NftRule ? Netlink.NLM_F_APPEND : 0));
+        Put(created, "create", NetlinkAbi.NLM_F_CREATE | NetlinkAbi.NLM_F_EXCL | (created is NftRule ? NetlinkAbi.NLM_F_APPEND : 0));
 
     /// <summary>Inserts a rule before the others, or before the one at its position.</summary>
-    public NftBatch Insert(NftRule rule) => Put(rule, "insert", Netlink.NLM_F_CREATE);
+    public NftBatch Insert(NftRule rule) => Put(rule, "insert", NetlinkAbi.NLM_F_CREATE);
 
     /// <summary>Puts a rule in the place of the one with its handle.</summary>
-    public NftBatch Replace(NftRule rule) => Put(rule, "replace", Netlink.NLM_F_REPLACE);
+    public NftBatch Replace(NftRule rule) => Put(rule, "replace", NetlinkAbi.NLM_F_REPLACE);
 
     /// <summary>Deletes an object with all that is in it. A rule is found by its handle.</summary>
     public NftBatch Delete(NftObject deleted)
@@ -70,11 +71,11 @@ public sealed class NftBatch
     }
 
     /// <summary>Adds elements to a set; those that are there already, and the same, are left.</summary>
-    public NftBatch Add(NftElements elements) => Elements("add", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE, elements, 0);
+    public NftBatch Add(NftElements elements) => Elements("add", NfTables.NFT_MSG_NEWSETELEM, NetlinkAbi.NLM_F_CREATE, elements, 0);
 
     /// <summary>Adds elements to a set; one that is there already fails the batch.</summary>
     public NftBatch Create(NftElements elements) =>
-        Elements("create", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL, elements, 0);
+        Elements("create", NfTables.NFT_MSG_NEWSETELEM, NetlinkAbi.NLM_F_CREATE | NetlinkAbi.NLM_F_EXCL, elements, 0);
 
     /// <summary>Deletes elements from a set; one that is not there fails the batch.</summary>
     public NftBatch Delete(NftElements elements) => Elements("delete", NfTables.NFT_MSG_DELSETELEM, 0, elements, 0);
@@ -108,9 +109,9 @@ public sealed class NftBatch
         foreach (NftElements own in rule.AnonymousSets)
         {
             NftSet set = own.Set with { Id = ++_sets, Size = (uint)own.Items.Length };
-            Message("add", set.Noun, () => $"of {rule.Noun} {rule.Subject}", NfTables.NFT_MSG_NEWSET, Netlink.NLM_F_CREATE,
+            Message("add", set.Noun, () => $"of {rule.Noun} {rule.Subject}", NfTables.NFT_MSG_NEWSET, NetlinkAbi.NLM_F_CREATE,
                 rule.Family, set.WriteNew);
-            Elements("add", NfTables.NFT_MSG_NEWSETELEM, Netlink.NLM_F_CREATE, own with { Set = set }, set.Id);
+            Elements("add", NfTables.NFT_MSG_NEWSETELEM, NetlinkAbi.NLM_F_CREATE, own with { Set = set }, set.Id);
         }
 
         return rule with

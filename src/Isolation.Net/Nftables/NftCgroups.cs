@@ -2,7 +2,7 @@ using Isolation.Linux;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Syscalls;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Control groups of version 2 in packet filters: the kernel knows them by number, people by path.
 /// nft(8) takes paths below /sys/fs/cgroup.</summary>

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A chain: rules in an order. A base chain is asked at a hook; another one only by jumps. <c>nft add chain</c>.</summary>
 /// <example><code>

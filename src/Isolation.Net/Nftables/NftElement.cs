@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>An element of a set or map.</summary>
 /// <param name="Key">Its key, or the first of a range.</param>
@@ -225,19 +226,4 @@ public sealed record NftElement(NftData Key)
         Array.Fill(bytes, (byte)0xff);
         return new NftData(bytes);
     }
-}
-
-/// <summary>Elements of a set, for a batch: what <c>nft add element</c> adds.</summary>
-/// <param name="Set">The set.</param>
-/// <param name="Items">The elements.</param>
-public sealed record NftElements(NftSet Set, ImmutableArray<NftElement> Items)
-{
-    internal string Subject => string.Create(CultureInfo.InvariantCulture,
-        $"{Items.Length} {(Items.Length == 1 ? "element" : "elements")} of {Set.Noun} {Set.Subject}");
-
-    /// <summary>Compares by value, the elements included.</summary>
-    public bool Equals(NftElements? other) => other is not null && Set == other.Set && Items.AsSpan().SequenceEqual(other.Items.AsSpan());
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Set, Items.Length);
 }

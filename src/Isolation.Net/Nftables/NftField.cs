@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Isolation.Linux.Abi;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Something of a packet that a rule can match: a field of a header, or what is known beside. The names are nft's.</summary>
 public sealed class NftField

@@ -1,13 +1,8 @@
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
-
-/// <summary>Something in the packet filter was made or deleted.</summary>
-/// <param name="Subject">What: a table, chain, rule, set, counter or quota; null for elements.</param>
-/// <param name="Elements">The elements, with a set that has only its names.</param>
-/// <param name="Deleted">Whether it is gone.</param>
-public sealed record NftEvent(NftObject? Subject, NftElements? Elements, bool Deleted);
+namespace Isolation.Net.Nftables;
 
 /// <summary>Tells of changes to the packet filter of one network namespace, from the moment that it is opened:
 /// <c>nft monitor</c>.</summary>

@@ -3,8 +3,10 @@ using System.Net;
 using System.Text;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 public sealed partial record NftRule
 {

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
-using System.Net;
-using System.Text;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A rule: what must hold of a packet, in order, and what is done with it. <c>nft add rule</c>.</summary>
 /// <remarks>Each method gives a new rule with one thing more. What a field needs to be there is added by itself: a port that the packet has

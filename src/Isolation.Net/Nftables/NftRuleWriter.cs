@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Isolation.Linux.Abi;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Writes one rule as nft(8) does: follows what the registers hold, and leaves out what goes without saying.</summary>
 internal sealed class NftRuleWriter(NftRule rule, IReadOnlyDictionary<string, (NftSet Set, ImmutableArray<NftElement> Elements)>? sets)

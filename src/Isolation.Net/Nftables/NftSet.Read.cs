@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 public sealed partial record NftSet
 {

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A set of values, or a map from values to others or to verdicts, which rules look packets up in.
 /// <c>nft add set</c>, <c>nft add map</c>.</summary>

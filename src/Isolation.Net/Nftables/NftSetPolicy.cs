@@ -1,4 +1,4 @@
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>What the kernel chooses the structure of a set by: <c>NFT_SET_POL_*</c>. See nft(8), "Sets".</summary>
 public enum NftSetPolicy

@@ -1,9 +1,9 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Reads and changes the packet filter of one network namespace: nf_tables, what nft(8) shows and sets.</summary>
 /// <remarks>Changes need <c>CAP_NET_ADMIN</c> in the user namespace that owns the network, and so does reading.
@@ -68,7 +68,7 @@ public sealed class NftSocket : IDisposable
             {
                 ReadOnlySpan<byte> message = NetlinkSocket.Next(ref datagram);
                 uint index = NetlinkSocket.SequenceOf(message) - first;
-                if (NetlinkSocket.TypeOf(message) != Netlink.NLMSG_ERROR || index > batch.Count + 1)
+                if (NetlinkSocket.TypeOf(message) != NetlinkAbi.NLMSG_ERROR || index > batch.Count + 1)
                     continue;
                 failure ??= Failure(batch, (int)index, message, messages);
                 // The last change is acknowledged whatever comes of it; what is about the frame is about all.

@@ -1,4 +1,4 @@
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A kind of object with a name that keeps state: <c>NFT_OBJECT_*</c>. Other kinds are carried by their number.</summary>
 public enum NftStatefulKind

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Isolation.Net.Nftables.Expressions;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>Writes what nf_tables keeps as nft(8) does.</summary>
 internal static class NftSyntax

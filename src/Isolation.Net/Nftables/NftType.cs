@@ -2,11 +2,13 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
-using System.Net.Sockets;
 using System.Text;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables.Expressions;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A type of values: of the keys of a set, of what a field holds. See nft(8), "Data types".</summary>
 public sealed class NftType

@@ -2,8 +2,9 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables;
 
 /// <summary>A value as people write it: a number, an address, a network, a name, a range, several of them.
 /// What it becomes depends on the type of what it is compared with.</summary>

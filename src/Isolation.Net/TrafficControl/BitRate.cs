@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>A rate of bits per second, as tc(8) writes it: <c>10mbit</c>. Units of bits are powers of 1000.</summary>
 public readonly record struct BitRate : IComparable<BitRate>

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>Matches packets by the fields of their headers. <c>tc filter add ... flower</c>; see tc-flower(8).
 /// Null matches anything. Since Linux 4.2.</summary>

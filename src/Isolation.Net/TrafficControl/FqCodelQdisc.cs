@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>Fair queues with controlled delay. <c>tc qdisc add ... fq_codel</c>; see tc-fq_codel(8).
 /// Null leaves a value to the kernel.</summary>

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>Makes a link bad: delay, loss, duplication, reordering, corruption, a slow rate.
 /// <c>tc qdisc add ... netem</c>; see tc-netem(8).</summary>

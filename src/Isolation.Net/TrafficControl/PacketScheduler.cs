@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>The packet scheduler's units: ticks of 64 ns, and rates in <c>struct tc_ratespec</c>.</summary>
 internal static class PacketScheduler

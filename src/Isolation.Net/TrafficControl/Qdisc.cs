@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>A queueing discipline: what decides when packets go out. The kinds with options have records of their own,
 /// such as <see cref="TbfQdisc"/>. <c>tc qdisc</c>.</summary>

@@ -1,7 +1,8 @@
-using System.Collections.Immutable;
 using Isolation.Linux;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>How fast a link may send and receive. Set, changed and read while it is in use,
 /// from outside or inside of its network namespace.</summary>

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>A token bucket filter: lets packets out at a rate. <c>tc qdisc add ... tbf rate RATE burst BYTES limit BYTES</c>;
 /// see tc-tbf(8).</summary>

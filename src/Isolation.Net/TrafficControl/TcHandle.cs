@@ -1,7 +1,7 @@
 using System.Globalization;
 using Isolation.Linux.Abi;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>The number of a queueing discipline or class: <c>MAJOR:MINOR</c>, in hexadecimal,
 /// as tc(8) writes it. A discipline's minor is 0.</summary>

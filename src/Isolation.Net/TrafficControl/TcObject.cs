@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>What a queueing discipline, a class and a filter have in common: a link, a number, a parent, a kind.</summary>
 public abstract record TcObject : RouteObject

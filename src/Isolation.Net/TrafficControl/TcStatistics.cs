@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>What went through a queueing discipline, a class or an action: <c>tc -s</c>.</summary>
 public sealed record TcStatistics

@@ -2,14 +2,9 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Net;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
-
-/// <summary>Four bytes of a packet that must have a value: <c>match u32 VALUE MASK at OFFSET</c>.</summary>
-/// <param name="Value">The value, the most significant byte first, as in the packet.</param>
-/// <param name="Mask">Which bits count.</param>
-/// <param name="Offset">Where they stand, in bytes from the network header; a multiple of 4.</param>
-public readonly record struct U32Match(uint Value, uint Mask, int Offset);
+namespace Isolation.Net.TrafficControl;
 
 /// <summary>Matches packets by their bytes. <c>tc filter add ... u32 match ...</c>; see tc-u32(8).
 /// Without a match it takes every packet.</summary>

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Wireguard;
 
 /// <summary>Keys and peers of a <see cref="WireguardLink"/>: what <c>wg show</c> shows and <c>wg set</c> sets.
 /// In a request null leaves a property as it is.</summary>

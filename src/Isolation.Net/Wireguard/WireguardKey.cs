@@ -1,8 +1,9 @@
 using System.Security.Cryptography;
 using Isolation.Linux.Abi;
 using Isolation.Linux.Syscalls;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Wireguard;
 
 /// <summary>A key of WireGuard: 32 bytes, written as base64 as wg(8) does.</summary>
 public sealed record WireguardKey

@@ -3,8 +3,10 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Wireguard;
 
 /// <summary>Another end of a WireGuard tunnel.</summary>
 /// <param name="PublicKey">Its public key, by which it is known.</param>

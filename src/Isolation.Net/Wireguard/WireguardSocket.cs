@@ -1,7 +1,9 @@
 using Isolation.Linux;
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Wireguard;
 
 /// <summary>Sets and reads keys and peers of WireGuard's links, as wg(8) does. Since Linux 5.6.</summary>
 /// <remarks>The link itself is a <see cref="WireguardLink"/>. Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network.

@@ -5,22 +5,6 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>A class of I/O priority: <c>IOPRIO_CLASS_*</c>.</summary>
-public enum IoPriorityClass
-{
-    /// <summary>By the thread's nice value.</summary>
-    None = 0,
-
-    /// <summary>Before all others.</summary>
-    RealTime = 1,
-
-    /// <summary>In turns.</summary>
-    BestEffort = 2,
-
-    /// <summary>Only what nobody else wants.</summary>
-    Idle = 3,
-}
-
 /// <summary>The priority of a thread's input and output; of effect with schedulers that know it (bfq,
 /// mq-deadline). See ioprio_set(2).</summary>
 /// <param name="Class">The class.</param>

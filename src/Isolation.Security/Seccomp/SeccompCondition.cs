@@ -3,31 +3,6 @@ using System.Numerics;
 
 namespace Isolation.Security;
 
-/// <summary>How an argument is compared. All comparisons are unsigned.</summary>
-public enum SeccompComparison
-{
-    /// <summary>Equal: OCI's <c>SCMP_CMP_EQ</c>.</summary>
-    Equal,
-
-    /// <summary>Not equal: <c>SCMP_CMP_NE</c>.</summary>
-    NotEqual,
-
-    /// <summary>Less: <c>SCMP_CMP_LT</c>.</summary>
-    LessThan,
-
-    /// <summary>Less or equal: <c>SCMP_CMP_LE</c>.</summary>
-    LessOrEqual,
-
-    /// <summary>Greater: <c>SCMP_CMP_GT</c>.</summary>
-    GreaterThan,
-
-    /// <summary>Greater or equal: <c>SCMP_CMP_GE</c>.</summary>
-    GreaterOrEqual,
-
-    /// <summary>Equal in the bits of a mask: <c>SCMP_CMP_MASKED_EQ</c>.</summary>
-    MaskedEqual,
-}
-
 /// <summary>A comparison of one argument of a call. A filter sees the argument's word, never what a pointer points at.</summary>
 /// <remarks>The kernel takes only the low 32 bits of an <c>int</c>, and 16 of a <c>mode_t</c>, while a program may set the others. A rule
 /// therefore compares as many bits as its call takes: <c>socket</c> with <c>Equal(0, 40)</c> also matches 2^32 + 40. To compare other bits,

@@ -4,10 +4,6 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>Answers a call that waits. Where it can answer at once it should return without waiting:
-/// the next call is received after it.</summary>
-public delegate ValueTask<SeccompReply> SeccompHandler(SeccompNotification call);
-
 /// <summary>Receives calls with <see cref="SeccompAction.UserNotify"/> on a thread of its own and answers them by a
 /// handler. See seccomp_unotify(2).</summary>
 /// <remarks>A handler that throws refuses the call with <c>EPERM</c>, and <see cref="Failure"/> keeps the exception. When the notifier is

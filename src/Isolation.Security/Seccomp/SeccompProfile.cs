@@ -5,23 +5,6 @@ using Isolation.Linux;
 
 namespace Isolation.Security;
 
-/// <summary>What a profile's includes and excludes are decided by.</summary>
-public sealed record SeccompProfileHost
-{
-    /// <summary>The architecture that the profile is for; its sub-architectures come from the profile.</summary>
-    public SeccompArchitecture Architecture { get; init; } = SeccompArchitectures.Native;
-
-    /// <summary>The architectures of the filter; null takes those that the profile names,
-    /// and <see cref="Architecture"/> with them.</summary>
-    public ImmutableArray<SeccompArchitecture>? Architectures { get; init; }
-
-    /// <summary>The capabilities of the program.</summary>
-    public CapabilitySet Capabilities { get; init; } = CapabilitySet.DockerDefault;
-
-    /// <summary>The kernel.</summary>
-    public KernelVersion Kernel { get; init; } = KernelVersion.Running;
-}
-
 /// <summary>Reads and writes filters as JSON: OCI's <c>linux.seccomp</c>, the profiles of Docker and Podman, a whole config.json.</summary>
 /// <remarks>Read as runc reads it, and libseccomp below that: a rule with the default action is none, an argument that is named twice makes
 /// alternatives, the host's own architecture is always in. Other than there the order of rules has no meaning, a comparison looks at as

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Conntrack;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Text.Json;
-using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -3,7 +3,8 @@ using System.Net.NetworkInformation;
 using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Reflection;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 
@@ -23,8 +24,8 @@ internal static class Meaning
                 if (first.Length > 0 && !first.SequenceEqual(second))
                     differences.Add($"{property.Name}: wanted [{string.Join(", ", first)}], found [{string.Join(", ", second)}]");
             }
-            else if (value.GetType().Namespace == "Isolation.Net" && value is { } nested && other is not null && nested.GetType().IsClass
-                && nested.GetType() == other.GetType())
+            else if (value.GetType().Assembly == typeof(RouteObject).Assembly && value is { } nested && other is not null
+                && nested.GetType().IsClass && nested.GetType() == other.GetType())
             {
                 differences.AddRange(Differences(nested, other).Select(d => property.Name + "." + d));
             }

@@ -1,6 +1,3 @@
-using System.Net;
-using Isolation.Net;
-
 namespace Isolation.Kernel.Tests.Net;
 
 /// <summary>Which addresses containers and ports get, and which are refused.</summary>

@@ -1,8 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
-using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
+using Isolation.Net.Wireguard;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using System.Net;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,6 +1,3 @@
-using System.Net;
-using Isolation.Net;
-
 namespace Isolation.Kernel.Tests.Net;
 
 /// <summary>What a container finds in /etc/hosts and /etc/resolv.conf, on every kind of network: docker's documented behaviour, hosts(5),

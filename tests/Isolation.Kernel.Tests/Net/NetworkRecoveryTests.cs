@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Isolation.Net;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

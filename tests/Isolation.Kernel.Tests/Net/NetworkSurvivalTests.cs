@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Isolation.Containers;
 using Isolation.Linux;
-using Isolation.Net;
 
 namespace Isolation.Kernel.Tests.Net;
 

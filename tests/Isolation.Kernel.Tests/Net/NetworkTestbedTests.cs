@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Routing;
+using Isolation.Net.Testbed;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

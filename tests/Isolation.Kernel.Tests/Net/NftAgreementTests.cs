@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 using FsCheck;
 using FsCheck.Fluent;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Nftables.Expressions;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -3,6 +3,8 @@ using System.Net.Sockets;
 using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Nftables.Expressions;
 
 namespace Isolation.Kernel.Tests.Net;
 

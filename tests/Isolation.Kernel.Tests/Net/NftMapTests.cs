@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using Isolation.Net;
+using Isolation.Net.Nftables;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text.RegularExpressions;
 using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Nftables.Expressions;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -2,6 +2,10 @@ using System.Net;
 using System.Net.Sockets;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Nftables.Expressions;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

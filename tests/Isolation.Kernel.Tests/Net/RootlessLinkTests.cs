@@ -1,8 +1,10 @@
-using System.Net;
 using Isolation.Containers;
 using Isolation.Linux;
 using Isolation.Namespaces;
 using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

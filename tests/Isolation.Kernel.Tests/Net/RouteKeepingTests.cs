@@ -1,5 +1,7 @@
 using System.Text.RegularExpressions;
-using Isolation.Net;
+using Isolation.Net.Nftables;
+using Isolation.Net.Nftables.Expressions;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

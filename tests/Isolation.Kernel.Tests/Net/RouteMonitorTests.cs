@@ -1,4 +1,7 @@
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Nftables;
+using Isolation.Net.Routing;
 
 namespace Isolation.Kernel.Tests.Net;
 

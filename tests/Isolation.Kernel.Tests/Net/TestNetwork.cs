@@ -3,6 +3,9 @@ using System.Text.Json;
 using Isolation.Linux;
 using Isolation.Linux.Syscalls;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

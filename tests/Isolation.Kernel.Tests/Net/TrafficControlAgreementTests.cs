@@ -4,6 +4,9 @@ using FsCheck;
 using FsCheck.Fluent;
 using Isolation.Linux;
 using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
+using Isolation.Net.TrafficControl;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,6 +1,8 @@
 using System.Net;
 using Isolation.Linux;
-using Isolation.Net;
+using Isolation.Net.Netlink;
+using Isolation.Net.Routing;
+using Isolation.Net.Wireguard;
 
 namespace Isolation.Kernel.Tests.Net;
 

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Keeps some bits of a register, and flips some: <c>bitwise</c>.</summary>
 /// <param name="Source">The register.</param>

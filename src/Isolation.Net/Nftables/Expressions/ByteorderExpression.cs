@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Turns a number from the machine's order to the network's, or back. <c>byteorder</c>.</summary>
 /// <remarks>Registers are compared byte by byte, the first the most significant:

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Counts packets and bytes: <c>counter</c>.</summary>
 /// <param name="Packets">Packets so far.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Loads what is known of the packet's connection, or sets it: <c>ct</c>.</summary>
 /// <param name="Key">What: <c>NFT_CT_*</c>.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Loads what the routing tables say of the packet's addresses: <c>fib</c>.</summary>
 /// <param name="Destination">The register.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Puts a value into a register, or gives the verdict: <c>immediate</c>.</summary>
 /// <param name="Destination">The register.</param>

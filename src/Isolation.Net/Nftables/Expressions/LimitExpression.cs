@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Lets only so many packets, or bytes, in a time go on in the rule: <c>limit</c>.</summary>
 /// <param name="Rate">How many.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Logs the packet: to the kernel's log, or, with a group, to a program that listens. <c>log</c>.</summary>
 /// <param name="Prefix">What the line begins with, at most 127 bytes; null for nothing.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Whether a register is in a set, or what a map has for it; where it is not found, the rule ends: <c>lookup</c>.</summary>
 /// <param name="Set">The set's name.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Puts the address of the link that the packet leaves by in the place of its source: <c>masquerade</c>.</summary>
 /// <param name="Flags">How the port is chosen.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Loads what is known of the packet beside its bytes, or sets it: <c>meta</c>.</summary>
 /// <param name="Key">What: <c>NFT_META_*</c>.</param>

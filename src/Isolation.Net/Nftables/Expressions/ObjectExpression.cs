@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Uses a counter or quota that has a name of its own: <c>counter name NAME</c>.</summary>
 /// <param name="Type">Its type: <c>NFT_OBJECT_*</c>.</param>

@@ -1,19 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
-
-/// <summary>Where bytes of a packet are counted from: <c>NFT_PAYLOAD_*</c>.</summary>
-public enum NftPayloadBase
-{
-    /// <summary>The link layer's header.</summary>
-    LinkLayer = 0,
-
-    /// <summary>The IP header.</summary>
-    Network = 1,
-
-    /// <summary>The transport header.</summary>
-    Transport = 2,
-}
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Loads bytes of the packet: <c>payload</c>.</summary>
 /// <param name="Destination">The register.</param>

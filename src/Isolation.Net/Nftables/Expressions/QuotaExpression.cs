@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Lets only so many bytes in all go on in the rule: <c>quota</c>.</summary>
 /// <param name="Bytes">How many.</param>

@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Whether a register lies within a range, or outside; where that does not hold, the rule ends:
 /// <c>range</c>. Since Linux 4.9.</summary>

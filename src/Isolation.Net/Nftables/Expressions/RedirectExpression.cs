@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Sends the packet to this host itself: <c>redirect</c>.</summary>
 /// <param name="Port">The register that holds the port; null to leave it.</param>

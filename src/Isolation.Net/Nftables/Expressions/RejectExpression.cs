@@ -1,28 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
-
-/// <summary>How a packet is refused.</summary>
-public enum NftRejection
-{
-    /// <summary>By an ICMP message: port unreachable.</summary>
-    PortUnreachable,
-
-    /// <summary>By an ICMP message: administratively prohibited.</summary>
-    AdminProhibited,
-
-    /// <summary>By an ICMP message: host unreachable.</summary>
-    HostUnreachable,
-
-    /// <summary>By an ICMP message: no route.</summary>
-    NoRoute,
-
-    /// <summary>By a TCP reset.</summary>
-    TcpReset,
-
-    /// <summary>By an ICMP message of a family's own code, as read.</summary>
-    Other,
-}
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Refuses the packet, so that the sender knows at once: <c>reject</c>.</summary>
 /// <param name="Type">The kernel's type: <c>NFT_REJECT_*</c>.</param>

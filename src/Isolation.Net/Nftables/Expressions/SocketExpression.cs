@@ -1,6 +1,7 @@
 using Isolation.Linux.Abi;
+using Isolation.Net.Netlink;
 
-namespace Isolation.Net;
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>Loads what is known of the socket that a packet belongs to: <c>socket</c>.</summary>
 /// <param name="Key">What: <c>NFT_SOCKET_*</c>.</param>

@@ -1,4 +1,6 @@
-namespace Isolation.Net;
+using Isolation.Net.Netlink;
+
+namespace Isolation.Net.Nftables.Expressions;
 
 /// <summary>An expression that this library does not know, kept as it was read; written, it is the same again.</summary>
 /// <param name="Kind">The kernel's name.</param>

@@ -1,0 +1,21 @@
+using System.Collections.Immutable;
+
+namespace Isolation.Namespaces;
+
+/// <summary>A file from memory, seen inside: a configuration or a secret that is on no disk.</summary>
+/// <param name="Destination">Where it appears inside the root.</param>
+/// <param name="Content">The bytes.</param>
+/// <param name="Mode">Its permissions.</param>
+public sealed record FileMount(string Destination, ImmutableArray<byte> Content,
+    UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead)
+    : Mount(Destination, MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev)
+{
+    internal override string TypeName => "file";
+
+    /// <inheritdoc/>
+    public bool Equals(FileMount? other) => other is not null && base.Equals(other) && Mode == other.Mode
+        && Content.AsSpan().SequenceEqual(other.Content.AsSpan());
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Mode, Content.Length);
+}

@@ -1,0 +1,14 @@
+namespace Isolation.Security;
+
+/// <summary>Which threads a restriction holds for.</summary>
+public enum SandboxScope
+{
+    /// <summary>None: it was not asked for, or cannot be.</summary>
+    None,
+
+    /// <summary>The calling thread, and threads and processes that it starts. Threads that were there before are as they were.</summary>
+    CallingThread,
+
+    /// <summary>Every thread of the process, and what they start.</summary>
+    Process,
+}
