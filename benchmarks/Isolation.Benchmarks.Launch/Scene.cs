@@ -24,10 +24,8 @@ internal sealed class Scene
             .WithCgroup(CgroupUse.SharedWithParent).WithMounts(ContainerDefaults.Mounts.Where(m => m is not Cgroup2Mount))
             .WithSeccompUnconfined();
         if (full)
-            builder = new ContainerBuilder(
-                builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false })
-                    .WithMaskedPaths().WithReadOnlyPaths().Build() with
-                { Namespaces = new NamespaceSettings { LoopbackUp = false } });
+            builder = builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false })
+                .WithMaskedPaths().WithReadOnlyPaths().WithSpec(s => s with { Namespaces = new NamespaceSettings { LoopbackUp = false } });
         Name = full ? "full" : "default";
         InMemory = builder.WithLaunchForm(LaunchForm.InMemory).Plan();
         WithInit = builder.Plan();
@@ -38,8 +36,8 @@ internal sealed class Scene
         PooledWithInit = builder.WithNetworkPool(Pool).Plan();
         Floor = InMemory.Lowered.Launch;
         FloorWithInit = WithInit.Lowered.Launch;
-        ContainerSpec shared = builder.WithLaunchForm(LaunchForm.InMemory).Build();
-        HostNet = new ContainerBuilder(shared with { Namespaces = shared.Namespaces with { SharedWithHost = NamespaceKinds.Net } }).Plan();
+        HostNet = builder.WithLaunchForm(LaunchForm.InMemory)
+            .WithSpec(s => s with { Namespaces = s.Namespaces with { SharedWithHost = NamespaceKinds.Net } }).Plan();
         Bare = BareProgram(Path.Combine(Root, "true"));
         Bundle = OciBundle.Write(directory, Root, full);
         Bubblewrap =

@@ -59,7 +59,7 @@ public class SettingTests
         .WithIoMax(s_disk, new IoMax { ReadBytesPerSecond = 1 << 20, WriteOperationsPerSecond = CgroupLimit.Max }).WithIoWeight(300)
         .WithIoWeight(s_disk, 50)
         .WithIoLatency(s_disk, TimeSpan.FromMilliseconds(5)).WithIoCostQos(s_disk, "enable=1").WithIoCostModel(s_disk, "ctrl=user")
-        .WithIoPriorityClass(IoPriorityClass.RestrictToBe)
+        .WithIoPriorityClass(IoPriorityPolicy.RestrictToBe)
         .WithPidsMax(100).WithHugetlbMax("2MB", ByteSize.FromMebibytes(4)).WithHugetlbRsvdMax("2MB", ByteSize.Max)
         .WithRdmaMax("mlx4_0", 2, CgroupLimit.Max).WithMiscMax("sev", 3)
         .WithDmemMax("drm/card0/vram0", new(1024)).WithDmemMin("drm/card0/vram0", new(1)).WithDmemLow("drm/card0/vram0", new(2))
@@ -176,7 +176,7 @@ public class SettingTests
             .WithCpusetPartition(CpusetPartition.Root)
             .WithIoMax(s_disk, new IoMax { ReadBytesPerSecond = 1 }).WithIoWeight(11).WithIoWeight(s_disk, 12)
             .WithIoLatency(s_disk, TimeSpan.FromMilliseconds(1)).WithIoCostQos(s_disk, "enable=1").WithIoCostModel(s_disk, "ctrl=user")
-            .WithIoPriorityClass(IoPriorityClass.Idle).WithPidsMax(13).WithHugetlbMax("2MB", new(1)).WithHugetlbRsvdMax("2MB", new(1))
+            .WithIoPriorityClass(IoPriorityPolicy.Idle).WithPidsMax(13).WithHugetlbMax("2MB", new(1)).WithHugetlbRsvdMax("2MB", new(1))
             .WithRdmaMax("a", 1, 1).WithMiscMax("a", 1).WithDmemMax("a", new(1)).WithDmemMin("a", new(1)).WithDmemLow("a", new(1))
             .WithNetClassId(1).WithNetPriority("a", 1).WithCgroupMaxDepth(1).WithCgroupMaxDescendants(1).WithCgroupPressure(true);
         foreach (CgroupSetting setting in all)

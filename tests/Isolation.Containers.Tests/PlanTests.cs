@@ -221,7 +221,7 @@ public class PlanTests
     public void Earlier_builders_stay_valid()
     {
         ContainerBuilder one = s_builder.WithUser("1:1"), two = one.WithUser("2:2");
-        Assert.Equal(("1", "2"), (one.Build().User.User, two.Build().User.User));
+        Assert.Equal(("1", "2"), (one.Build().Spec.User.User, two.Build().Spec.User.User));
     }
 
     [Fact]

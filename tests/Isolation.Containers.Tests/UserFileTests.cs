@@ -54,13 +54,13 @@ public class UserFileTests
         directory.Write("etc/passwd", Passwd);
         directory.Write("etc/group", group);
         Assert.InRange(group.Length, 1 << 20, 8 << 20);
-        ContainerSpec spec = new ContainerBuilder(Rootfs.Directory(directory.Path)).WithUser("www").Build();
+        ContainerSpec spec = new ContainerBuilder(Rootfs.Directory(directory.Path)).WithUser("www").Build().Spec;
         Assert.Equal([77u], UserFiles.Resolve(spec).Groups);
         directory.Write("etc/group", string.Concat(Enumerable.Repeat(group, 5)));
         Assert.Contains("needs the root's /etc/group, which is larger than 8 MiB",
             Assert.Throws<SpecException>(() => UserFiles.Resolve(spec)).Message);
         // By number nothing of the file is needed.
-        Assert.Equal(5u, UserFiles.Resolve(new ContainerBuilder(Rootfs.Directory(directory.Path)).WithUser(33, 5).Build()).GroupId);
+        Assert.Equal(5u, UserFiles.Resolve(new ContainerBuilder(Rootfs.Directory(directory.Path)).WithUser(33, 5).Build().Spec).GroupId);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public class UserFileTests
             directory.Make(layer);
         directory.Write("lower/etc/passwd", "app:x:0:0::/root:/bin/sh\n");
         ResolvedUser Resolved() => UserFiles.Resolve(new ContainerBuilder(Rootfs.Overlay(Path.Combine(directory.Path, "upper"),
-            Path.Combine(directory.Path, "lower"))).WithUser("app").Build());
+            Path.Combine(directory.Path, "lower"))).WithUser("app").Build().Spec);
         Assert.Equal(0u, Resolved().UserId);
         string upper = Path.Combine(directory.Path, "upper/etc/passwd");
         foreach (string target in new[] { "nowhere", "passwd" }) // dangles, and loops
@@ -96,5 +96,5 @@ public class UserFileTests
     public void What_is_no_user_is_refused(string text) => Assert.Throws<FormatException>(() => ContainerUser.Parse(text));
 
     private static ResolvedUser Resolve(string user, string passwd = Passwd, string group = Group) =>
-        UserFiles.Resolve(new ContainerBuilder(Rootfs.Host).WithUser(user).Build(), passwd, group);
+        UserFiles.Resolve(new ContainerBuilder(Rootfs.Host).WithUser(user).Build().Spec, passwd, group);
 }

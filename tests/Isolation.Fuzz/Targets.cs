@@ -181,7 +181,7 @@ internal static class Targets
         {
             ContainerSpec spec = new ContainerBuilder(Rootfs.Directory("/" + parts[0])).WithCommand("/bin/" + parts[1], parts[2..])
                 .WithHostName(parts[2]).AddEnvironment("A", parts[3])
-                .AddMount(new BindMount("/" + parts[4], "/m")).Build();
+                .AddMount(new BindMount("/" + parts[4], "/m")).Build().Spec;
             using var json = JsonDocument.Parse(spec.ToString());
             Check(json.RootElement.GetProperty("root").GetProperty("path").GetString() == "/" + parts[0], "another root is read back");
         }
@@ -226,7 +226,7 @@ internal static class Targets
         {
             ContainerBuilder builder = new ContainerBuilder(Rootfs.Host).AddGroup("audio");
             Try(() => builder = builder.WithUser(parts[0]));
-            UserFiles.Resolve(builder.Build(), parts.Length > 1 ? parts[1] : text, parts.Length > 2 ? parts[2] : text);
+            UserFiles.Resolve(builder.Build().Spec, parts.Length > 1 ? parts[1] : text, parts.Length > 2 ? parts[2] : text);
         }
         catch (SpecException)
         {

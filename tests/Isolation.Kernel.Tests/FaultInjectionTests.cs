@@ -78,7 +78,8 @@ public class FaultInjectionTests
         var leaks = new Leaks();
         var map = new IdMap(new IdMapRange(0, 500_000, 65_536));
         LaunchPlan plan = Box.Builder("/bin/true").WithUserNamespace(map, map).Plan();
-        var killed = new LaunchPlan(plan.Spec, plan.Facts, plan.User, plan.Entries, plan.Slots with { Handshake = new KillingHandshake() });
+        var killed = new LaunchPlan(plan.Asked, plan.Facts, plan.User, plan.Entries,
+            plan.Slots with { Handshake = new KillingHandshake() });
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => killed.StartAsync());
         Assert.Equal("wait for", e.Action);
         Assert.Contains("The process was killed by SIGKILL meanwhile", e.Message);
@@ -135,7 +136,7 @@ public class FaultInjectionTests
                     })
                     .Plan();
             case "joined":
-                return new ContainerBuilder(builder.Build() with { Sysctls = ImmutableSortedDictionary<string, string>.Empty })
+                return builder.WithSpec(s => s with { Sysctls = ImmutableSortedDictionary<string, string>.Empty })
                     .AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Ipc | NamespaceKinds.Pid, other!).Plan();
             default:
                 if (!Host.IsRoot)

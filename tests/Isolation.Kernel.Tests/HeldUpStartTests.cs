@@ -249,7 +249,7 @@ public class HeldUpStartTests
         Host.NeedsRoot();
         var map = new IdMap(new IdMapRange(0, 500_000, 65_536));
         LaunchPlan plan = Box.Builder("/bin/true").WithUserNamespace(map, map).WithTimeout(timeout).Plan();
-        return new LaunchPlan(plan.Spec, plan.Facts, plan.User, plan.Entries, plan.Slots with { Handshake = new StoppingHandshake() });
+        return new LaunchPlan(plan.Asked, plan.Facts, plan.User, plan.Entries, plan.Slots with { Handshake = new StoppingHandshake() });
     }
 
     private sealed class StoppingHandshake : LaunchHandshake

@@ -137,11 +137,8 @@ public sealed class ResultTests
     public async Task More_groups_than_the_kernel_takes_are_refused_by_name()
     {
         // NGROUPS_MAX of linux/limits.h is 65536.
-        ContainerBuilder builder = new(Box.Builder("/bin/true").Build() with
-        {
-            AdditionalGroups = [.. Enumerable.Range(1, 65_537)
-            .Select(g => $"{g}")]
-        });
+        ContainerBuilder builder = Box.Builder("/bin/true")
+            .WithSpec(s => s with { AdditionalGroups = [.. Enumerable.Range(1, 65_537).Select(g => $"{g}")] });
         SpecException e = await Assert.ThrowsAsync<SpecException>(() => builder.RunAsync());
         Assert.Contains("process.user.additionalGids: must be at most 65536, the kernel's NGROUPS_MAX, not \"65537\"", e.Message);
     }

@@ -68,7 +68,7 @@ public class Laws
 
     [Fact]
     public void Any_user_files_give_a_user_or_a_spec_exception() => Hold(Prop.ForAll<string, string>((passwd, group) =>
-        ValueOr<SpecException>(() => UserFiles.Resolve(new ContainerBuilder(Rootfs.Host).WithUser("joe").AddGroup("audio").Build(),
+        ValueOr<SpecException>(() => UserFiles.Resolve(new ContainerBuilder(Rootfs.Host).WithUser("joe").AddGroup("audio").Build().Spec,
             "joe:" + passwd, group ?? ""))));
 
     [Fact]
@@ -107,7 +107,7 @@ public class Laws
         Hold(Prop.ForAll<bool, bool, PositiveInt>((init, terminal, user) =>
         {
             ContainerSpec spec = new ContainerBuilder(Rootfs.Directory("/r")).WithInit(init).WithTerminal(terminal)
-                .WithUser((uint)user.Get, 5).Build();
+                .WithUser((uint)user.Get, 5).Build().Spec;
             LaunchPlan one = spec.Plan(s_facts), two = spec.Plan(s_facts);
             return one.ToDetailedString() == two.ToDetailedString()
                 && one.Lowered.Launch.Program.Image.AsSpan().SequenceEqual(two.Lowered.Launch.Program.Image);

@@ -49,13 +49,13 @@ public static class IoControls
 
     /// <summary>The priority class of requests. Writes <c>io.prio.class</c>.
     /// Since Linux 5.14, with <c>CONFIG_BLK_CGROUP_IOPRIO</c>; not on version 1.</summary>
-    public static T WithIoPriorityClass<T>(this T cgroup, IoPriorityClass priority) where T : ICgroupControls<T> =>
+    public static T WithIoPriorityClass<T>(this T cgroup, IoPriorityPolicy priority) where T : ICgroupControls<T> =>
         CgroupControls.Set(cgroup, "io.prio.class", priority switch
         {
-            IoPriorityClass.NoChange => "no-change",
-            IoPriorityClass.PromoteToRt => "promote-to-rt",
-            IoPriorityClass.RestrictToBe => "restrict-to-be",
-            IoPriorityClass.Idle => "idle",
+            IoPriorityPolicy.NoChange => "no-change",
+            IoPriorityPolicy.PromoteToRt => "promote-to-rt",
+            IoPriorityPolicy.RestrictToBe => "restrict-to-be",
+            IoPriorityPolicy.Idle => "idle",
             _ => throw new ArgumentOutOfRangeException(nameof(priority)),
         });
 

@@ -196,7 +196,7 @@ public sealed record HostFacts
     internal bool IsShared(string path) => _state is null || HostState.IsShared(path);
 
     /// <summary>Finds the files of the process whose network a container joins; null where it joins none of a process.</summary>
-    internal JoinedFiles? FindJoinedFiles(NamespaceSettings settings) => _state is null ? null : JoinedFiles.Find(settings);
+    internal JoinedFiles? FindJoinedFiles(ImmutableArray<JoinedNamespace> joined) => _state is null ? null : JoinedFiles.Find(joined);
 
     private static HostFacts ProbeFixed()
     {

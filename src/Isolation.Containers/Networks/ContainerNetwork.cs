@@ -1,11 +1,13 @@
-using System.Collections.Immutable;
-using System.Net;
-using System.Net.NetworkInformation;
-using Isolation.Net;
+using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
 /// <summary>A network that a container is on.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(BridgeNetwork), "bridge")]
+[JsonDerivedType(typeof(ParentLinkNetwork), "parentLink")]
+[JsonDerivedType(typeof(MovedLinkNetwork), "movedLink")]
+[JsonDerivedType(typeof(UserModeNetwork), "userMode")]
 public abstract record ContainerNetwork
 {
     private protected ContainerNetwork()

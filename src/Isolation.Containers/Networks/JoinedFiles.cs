@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Isolation.Linux;
@@ -18,9 +19,9 @@ internal sealed record JoinedFiles(string? Hosts, string? HostsPath, ResolverFil
     private const int MaxFileSize = 1 << 20;
 
     /// <summary>Finds those of the process whose network namespace is joined; null where there is no such process.</summary>
-    internal static JoinedFiles? Find(NamespaceSettings settings)
+    internal static JoinedFiles? Find(ImmutableArray<JoinedNamespace> joined)
     {
-        if (settings.Joined.FirstOrDefault(j => j.Kind == NamespaceKinds.Net)?.Handle is not PidHandle process)
+        if (joined.FirstOrDefault(j => j.Kind == NamespaceKinds.Net)?.Handle is not PidHandle process)
             return null;
         SyscallResult opened = FileSyscalls.OpenAt(null, string.Create(CultureInfo.InvariantCulture, $"/proc/{process.ProcessId}/root"),
             Fcntl.O_PATH | Fcntl.O_DIRECTORY(RuntimeInformation.ProcessArchitecture));

@@ -53,15 +53,15 @@ internal sealed class ContainerStreams : IDisposable
     }
 
     /// <summary>Takes the ends of the pipes.</summary>
-    /// <param name="spec">What they are for.</param>
+    /// <param name="start">What they are for.</param>
     /// <param name="take">Takes the descriptor of a stream, 0 to 2; null where there is no pipe.</param>
     /// <param name="kill">Kills the container, and says whether its output was too much.</param>
-    internal static ContainerStreams Open(ContainerSpec spec, Func<int, LinuxHandle?> take, Action<bool> kill)
+    internal static ContainerStreams Open(ContainerStart start, Func<int, LinuxHandle?> take, Action<bool> kill)
     {
         var streams = new ContainerStreams(() => kill(false));
         try
         {
-            streams.Open(spec, take, () =>
+            streams.Open(start, take, () =>
             {
                 streams.IsExceeded = true;
                 kill(true);
@@ -75,10 +75,10 @@ internal sealed class ContainerStreams : IDisposable
         }
     }
 
-    private void Open(ContainerSpec spec, Func<int, LinuxHandle?> take, Action exceeded)
+    private void Open(ContainerStart start, Func<int, LinuxHandle?> take, Action exceeded)
     {
-        Stdio[] wanted = [spec.StandardInput, spec.StandardOutput, spec.StandardError];
-        OutputMeter? meter = spec.OutputMax is { } max ? new OutputMeter(max.Bytes, exceeded) : null;
+        Stdio[] wanted = [start.StandardInput, start.StandardOutput, start.StandardError];
+        OutputMeter? meter = start.Spec.OutputMax is { } max ? new OutputMeter(max.Bytes, exceeded) : null;
         for (int i = 0; i < 3; i++)
         {
             if (take(i) is not { } handle)

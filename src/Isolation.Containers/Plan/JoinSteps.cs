@@ -18,12 +18,12 @@ internal sealed class JoinSteps
     private readonly ImmutableArray<(JoinedNamespace Namespace, Slot File)> _joined;
     private readonly List<(JoinedNamespace Joined, Slot File, Slot Source)> _held = [];
 
-    internal JoinSteps(NamespaceSettings settings, HostFacts facts)
+    internal JoinSteps(ContainerStart start, HostFacts facts)
     {
-        IEnumerable<JoinedNamespace> joined = settings.Joined;
+        IEnumerable<JoinedNamespace> joined = start.Joined;
         // An ordinary user may enter what belongs to its container only from the container's user namespace.
-        if (!facts.IsPrivileged && settings.Joined.All(j => j.Kind != NamespaceKinds.User)
-            && settings.Joined.Select(j => j.Handle).OfType<PidHandle>().FirstOrDefault() is { } process)
+        if (!facts.IsPrivileged && start.Joined.All(j => j.Kind != NamespaceKinds.User)
+            && start.Joined.Select(j => j.Handle).OfType<PidHandle>().FirstOrDefault() is { } process)
             joined = joined.Prepend(new JoinedNamespace(NamespaceKinds.User, process));
         foreach (JoinedNamespace one in joined)
         {
@@ -35,7 +35,7 @@ internal sealed class JoinSteps
         _joined = [.. joined.OrderBy(j => j.Kind == NamespaceKinds.User ? 0 : 1)
             .Select(j => (j, _held.First(h => h.Joined.Handle == j.Handle).File))];
         JoinsUser = _joined.Any(j => j.Namespace.Kind == NamespaceKinds.User);
-        NeedsClone = JoinsUser || (Any && settings.User == UserNamespaceMode.New)
+        NeedsClone = JoinsUser || (Any && start.Spec.Namespaces.User == UserNamespaceMode.New)
             || _joined.Any(j => j.Namespace.Kind == NamespaceKinds.Pid);
     }
 

@@ -17,9 +17,9 @@ public sealed class LaunchPlan
     private readonly Lazy<Namespace> _idMap;
     private readonly Lazy<LoadedDeviceProgram?> _devices;
 
-    internal LaunchPlan(ContainerSpec spec, HostFacts facts, ResolvedUser user, ImmutableArray<PlanEntry> entries, LaunchSlots slots)
+    internal LaunchPlan(ContainerStart asked, HostFacts facts, ResolvedUser user, ImmutableArray<PlanEntry> entries, LaunchSlots slots)
     {
-        Spec = spec;
+        Asked = asked;
         Facts = facts;
         User = user;
         Entries = entries;
@@ -39,7 +39,9 @@ public sealed class LaunchPlan
     internal LoadedDeviceProgram? DeviceProgram => _devices.Value;
 
     /// <summary>What was wanted.</summary>
-    public ContainerSpec Spec { get; }
+    public ContainerSpec Spec => Asked.Spec;
+
+    internal ContainerStart Asked { get; }
 
     /// <summary>The host that it was planned for.</summary>
     public HostFacts Facts { get; }
@@ -81,7 +83,7 @@ public sealed class LaunchPlan
     public Container Start(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (!StartPreparation.IsNeeded(Spec))
+        if (!StartPreparation.IsNeeded(Asked))
             return Start(new Container(this, brokenCall: -1), cancellationToken);
         using StartPreparation prepared = StartPreparation.RunAsync(this, cancellationToken).GetAwaiter().GetResult();
         return Start(new Container(prepared.Plan, brokenCall: -1) { Pinned = prepared.Pinned }, cancellationToken);
@@ -97,7 +99,7 @@ public sealed class LaunchPlan
     {
         if (cancellationToken.IsCancellationRequested)
             return Task.FromCanceled<Container>(cancellationToken);
-        return StartPreparation.IsNeeded(Spec) ? PrepareAndStartAsync(brokenCall, cancellationToken)
+        return StartPreparation.IsNeeded(Asked) ? PrepareAndStartAsync(brokenCall, cancellationToken)
             : StartAsync(new Container(this, brokenCall), cancellationToken);
     }
 

@@ -43,12 +43,16 @@ internal sealed partial class LaunchPlanner
 
     private bool HasController(string name) => _facts.Cgroups.Controllers.Contains(name) || _facts.Cgroups.Hierarchies.V1.ContainsKey(name);
 
+    /// <summary>A device that is mounted is meant to be used; one that is missing is told by the launch, with its step.</summary>
+    private IEnumerable<DeviceRule> MountedDevices =>
+        _spec.Mounts.OfType<DeviceMount>().Select(d => _facts.FindDevice(d.Source)).OfType<DeviceRule>();
+
     private ImmutableArray<DeviceRule>? ChooseDeviceRules()
     {
         if (_facts.IsPrivileged)
             return _spec.DeviceRules is null && !CanHaveDeviceRules ? null
                 : _spec.DeviceRules is { } rules ? [.. s_nodes, .. rules]
-                : [.. DeviceRule.DockerDefault, .. _spec.MountedDevices];
+                : [.. DeviceRule.DockerDefault, .. MountedDevices];
         if (_spec.DeviceRules is not null)
         {
             throw new KernelFeatureException("device rules", "this process lacks CAP_SYS_ADMIN in the initial user namespace",

@@ -62,7 +62,7 @@ internal sealed partial class LaunchPlanner
     private void AddSiblings(SiblingSteps siblings)
     {
         // The init is in all of the container's namespaces but the control group's: /proc/1 shows nothing of the host's.
-        if (_spec.NetworkPool is not null)
+        if (_start.NetworkPool is not null)
             Add(Inside, JoinPool);
         NamespaceKinds made = NewNamespaces & ~ClonedNamespaces;
         if (made != NamespaceKinds.None)

@@ -17,9 +17,9 @@ internal sealed partial class LaunchPlanner
             NamespaceKinds kinds = NamespaceKinds.Mount | NamespaceKinds.Uts | NamespaceKinds.Ipc | NamespaceKinds.Pid | NamespaceKinds.Net
                 | NamespaceKinds.Cgroup;
             kinds &= ~_spec.Namespaces.SharedWithHost;
-            foreach (JoinedNamespace joined in _spec.Namespaces.Joined)
+            foreach (JoinedNamespace joined in _start.Joined)
                 kinds &= ~joined.Kind;
-            if (_spec.NetworkPool is not null)
+            if (_start.NetworkPool is not null)
                 kinds &= ~NamespaceKinds.Net;
             if (_spec.Namespaces.TimeOffsets is not null)
                 kinds |= NamespaceKinds.Time;
@@ -29,14 +29,14 @@ internal sealed partial class LaunchPlanner
     }
 
     private bool Owns(NamespaceKinds kind) => !_spec.Namespaces.SharedWithHost.HasFlag(kind)
-        && _spec.Namespaces.Joined.All(j => j.Kind != kind);
+        && _start.Joined.All(j => j.Kind != kind);
 
     /// <summary>In a new user namespace, proc and sysfs of namespaces that are not its own cannot be
     /// mounted; the host's are seen instead.</summary>
     private Mount Possible(Mount mount) => mount switch
     {
         ProcMount proc when _userNamespace.IsNew && !Owns(NamespaceKinds.Pid) => new BindMount("/proc", proc.Destination, proc.Flags),
-        SysfsMount sysfs when _userNamespace.IsNew && (!Owns(NamespaceKinds.Net) || _spec.NetworkPool is not null) =>
+        SysfsMount sysfs when _userNamespace.IsNew && (!Owns(NamespaceKinds.Net) || _start.NetworkPool is not null) =>
             new BindMount("/sys", sysfs.Destination, sysfs.Flags),
         _ => mount,
     };
@@ -55,7 +55,7 @@ internal sealed partial class LaunchPlanner
     /// maker.</summary>
     private IEnumerable<PlanStep> UnprivilegedNetworkSteps()
     {
-        if (!Owns(NamespaceKinds.Net) || _spec.NetworkPool is not null)
+        if (!Owns(NamespaceKinds.Net) || _start.NetworkPool is not null)
             yield break;
         // Those of another container's user namespace are not known here.
         IdMap? groups = _join.JoinsUser ? IdMap.Single(0, 0) : _userNamespace.IsNew ? _userNamespace.Groups : _facts.OwnGroupIds;

@@ -24,7 +24,7 @@ internal sealed partial class LaunchPlanner
     private ContainerSpec WithNetworkFiles(ContainerSpec spec)
     {
         NetworkSettings settings = spec.Network;
-        JoinedFiles? owner = _facts.FindJoinedFiles(spec.Namespaces);
+        JoinedFiles? owner = _facts.FindJoinedFiles(_start.Joined);
         bool hasHosts = settings.Network is not null || !settings.Hosts.IsEmpty || settings.Egress is { } egress
             && egress.Rules.Any(r => r.HostName is not null);
         bool hasResolver = settings.Network is not null || !settings.NameServers.IsEmpty || !settings.SearchDomains.IsEmpty

@@ -18,7 +18,7 @@ internal sealed partial class LaunchPlanner
     /// <summary>The filter whose calls this process answers; null if it answers none.</summary>
     private SeccompFilter? NotifiedFilter => WantedFilter is not { } filter ? null
         : Security.ReportDenials ? ListenerSteps.LetPass(filter.WithDenialsNotified(ReportFlags(filter)))
-        : filter.Notifies || Security.SeccompHandler is not null ? ListenerSteps.LetPass(filter) : null;
+        : filter.Notifies || _start.SeccompHandler is not null ? ListenerSteps.LetPass(filter) : null;
 
     /// <summary>A refusal is answered at once, and no signal is to come between: as little as the kernel lets come. How the calls of a
     /// handler wait is the filter's to say.</summary>

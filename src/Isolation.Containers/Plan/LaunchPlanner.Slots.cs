@@ -28,7 +28,7 @@ internal sealed partial class LaunchPlanner
         _streams,
         [.. _streams.Presets, .. _join.Presets],
         _terminal?.Receive,
-        _spec.NetworkPool is null ? null : _pooledNet,
+        _start.NetworkPool is null ? null : _pooledNet,
         _idMapSource,
         ChangesDumpable: _form == LaunchForm.InMemory && (_user.UserId != 0 || _userNamespace.IsNew),
         OwnsPid: Owns(NamespaceKinds.Pid),
@@ -61,7 +61,7 @@ internal sealed partial class LaunchPlanner
             }
         }
 
-        if (_spec.NetworkPool is not null)
+        if (_start.NetworkPool is not null)
             yield return _pooledNet;
         if (_hostsTree is not null)
             yield return _hostsTree;

@@ -14,7 +14,8 @@ namespace Isolation.Containers;
 /// <summary>Turns a spec and the facts of a host into a plan: a pure function. The order of the steps, and why, is here.</summary>
 internal sealed partial class LaunchPlanner
 {
-    private readonly ContainerSpec _given, _spec;
+    private readonly ContainerStart _start;
+    private readonly ContainerSpec _spec;
     private readonly HostFacts _facts;
     private readonly ResolvedUser _user;
     private readonly UserNamespacePlan _userNamespace;
@@ -35,19 +36,20 @@ internal sealed partial class LaunchPlanner
 
     private readonly ImmutableArray<PlanEntry>.Builder _entries = ImmutableArray.CreateBuilder<PlanEntry>();
 
-    internal LaunchPlanner(ContainerSpec spec, HostFacts facts, ResolvedUser user, ImmutableDictionary<string, string> danglingLinks)
+    internal LaunchPlanner(ContainerStart start, HostFacts facts, ResolvedUser user, ImmutableDictionary<string, string> danglingLinks)
     {
-        _given = spec;
+        _start = start;
+        ContainerSpec spec = start.Spec;
         _facts = facts;
-        _spec = spec = WithNetworkFiles(WithWritablePlaces(spec));
         _user = user;
-        _join = new JoinSteps(spec.Namespaces, facts);
+        _spec = spec = WithSecrets(WithNetworkFiles(WithWritablePlaces(spec)));
+        _join = new JoinSteps(start, facts);
         _userNamespace = _join.JoinsUser
             ? new UserNamespacePlan(false, null, null, IdMapWriter.Self)
             : UserNamespacePlan.Decide(spec, facts, user);
         _parentPoll = ProcessSteps.ParentPoll(_parentThread);
         _terminal = spec.Terminal ? new TerminalSteps() : null;
-        _streams = new StreamSteps(spec);
+        _streams = new StreamSteps(start);
         bool inUserNamespace = _userNamespace.IsNew || _join.JoinsUser;
         bool staged = spec.Rootfs is HostRootfs || spec.Rootfs is OverlayRootfs root
             && OverlaySteps.NeedsStaging(root.LowerDirectories, root.UpperDirectory, root.WorkDirectory)
@@ -83,6 +85,19 @@ internal sealed partial class LaunchPlanner
         };
     }
 
+    private ContainerSpec WithSecrets(ContainerSpec spec) => _start.Secrets.IsEmpty ? spec : spec with
+    {
+        Mounts =
+        [
+            .. spec.Mounts,
+            .. _start.Secrets.Select(s => new FileMount("/run/secrets/" + s.Name, [.. s.Value.Span], UnixFileMode.UserRead)
+            {
+                UserId = _user.UserId == 0 ? null : _user.UserId,
+                GroupId = _user.UserId == 0 ? null : _user.GroupId,
+            }),
+        ],
+    };
+
     private bool MapsByParent => _userNamespace is { IsNew: true, Writer: not IdMapWriter.Self };
 
     /// <summary>Whether the child waits for this process: for id maps, or its network.
@@ -108,12 +123,12 @@ internal sealed partial class LaunchPlanner
         AddProcessSteps();
         if (_form == LaunchForm.Sealed)
             AddSealedStart();
-        return new LaunchPlan(_given, _facts, _user, [.. _entries], Launch());
+        return new LaunchPlan(_start, _facts, _user, [.. _entries], Launch());
     }
 
     private void RequirePossible()
     {
-        if (_form == LaunchForm.Forked && (_spec.TimeSteps || _spec.Namespaces.TimeOffsets is not null))
+        if (_form == LaunchForm.Forked && (_start.TimeSteps || _spec.Namespaces.TimeOffsets is not null))
             throw new SpecException(new SpecFault("form", "must share memory or be sealed for time offsets and step times", "Forked"));
         if (!_facts.HasClone3 && _spec.Namespaces.TimeOffsets is not null)
         {
@@ -260,9 +275,9 @@ internal sealed partial class LaunchPlanner
             Add(Inside, NamespaceSteps.SetHostName(host));
         if (_spec.DomainName is { } domain)
             Add(Inside, NamespaceSteps.SetDomainName(domain));
-        if (_spec.NetworkPool is not null && _siblings is null)
+        if (_start.NetworkPool is not null && _siblings is null)
             Add(Inside, JoinPool);
-        else if (_spec.NetworkPool is null && Owns(NamespaceKinds.Net) && _spec.Namespaces.LoopbackUp)
+        else if (_start.NetworkPool is null && Owns(NamespaceKinds.Net) && _spec.Namespaces.LoopbackUp)
             Add(Inside, Loopback.UpStep());
         Add(Inside, RootSwitch.Switch(_root, _mounts.Staging is not null));
         if (_spec.CreateWorkingDirectory)

@@ -59,7 +59,7 @@ internal sealed class LoweredPlan
     /// <summary>The entry that a call belongs to, and the call.</summary>
     internal (int Entry, SyscallStep Call) Find(int call) => (_entryOfCall[call], Launch.Program.Steps[call]);
 
-    private bool Timed => _plan.Spec.TimeSteps;
+    private bool Timed => _plan.Asked.TimeSteps;
 
     /// <summary>Reads the step times: parent and borrowed steps from the program's memory,
     /// sealed steps from what the image wrote.</summary>

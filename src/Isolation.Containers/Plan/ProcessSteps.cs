@@ -137,7 +137,7 @@ internal static class ProcessSteps
     internal static PlanStep Execute(ImmutableArray<string> command, IReadOnlyDictionary<string, string> environment)
     {
         StepArgument arguments = StepArgument.StringArray(command);
-        StepArgument variables = StepArgument.StringArray(environment.Select(e => $"{e.Key}={e.Value}"));
+        StepArgument variables = StepArgument.Variables(environment);
         ImmutableArray<string> candidates = command[0].Contains('/', StringComparison.Ordinal)
             ? [command[0]]
             : [.. environment["PATH"].Split(':').Where(d => d.StartsWith('/')).Select(d => $"{d.TrimEnd('/')}/{command[0]}")];

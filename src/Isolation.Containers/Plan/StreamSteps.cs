@@ -15,17 +15,17 @@ internal sealed class StreamSteps
     private readonly List<PlanStep> _open = [], _connect = [], _pass = [];
     private Slot? _null;
 
-    internal StreamSteps(ContainerSpec spec)
+    internal StreamSteps(ContainerStart start)
     {
-        FirstFree = Math.Max(3, spec.Descriptors.Select(d => d.Target + 1).DefaultIfEmpty(3).Max());
-        if (!spec.Terminal)
+        FirstFree = Math.Max(3, start.Descriptors.Select(d => d.Target + 1).DefaultIfEmpty(3).Max());
+        if (!start.Spec.Terminal)
         {
-            Stdio[] streams = [spec.StandardInput, spec.StandardOutput, spec.StandardError];
+            Stdio[] streams = [start.StandardInput, start.StandardOutput, start.StandardError];
             for (int i = 0; i < 3; i++)
                 AddStream(i, streams[i]);
         }
 
-        foreach (PassedDescriptor descriptor in spec.Descriptors)
+        foreach (PassedDescriptor descriptor in start.Descriptors)
             _pass.Add(ProcessSteps.PassDescriptor(Copy(descriptor.Handle, $"descriptor {descriptor.Target}"), descriptor.Target));
     }
 

@@ -28,8 +28,6 @@ internal sealed record UserNamespacePlan(bool IsNew, IdMap? Users, IdMap? Groups
     internal static UserNamespacePlan Decide(ContainerSpec spec, HostFacts facts, ResolvedUser user)
     {
         NamespaceSettings settings = spec.Namespaces;
-        if (settings.Joined.Any(j => j.Kind == NamespaceKinds.User))
-            return s_host;
         if (settings.User == UserNamespaceMode.Host && !facts.IsPrivileged)
         {
             throw new KernelFeatureException("a container in the host's user namespace", facts.PrivilegeObstacle,

@@ -67,7 +67,7 @@ public sealed partial class Container
                 memory.SlotValue(slot) = FileSyscalls.IsAnonymousPipe(descriptor) ? descriptor : -1;
             if (slots.PooledNet is { } pooled)
             {
-                _net = container.Plan.Spec.NetworkPool!.Take();
+                _net = container.Plan.Asked.NetworkPool!.Take();
                 memory.SlotValue(pooled) = _net.Handle.TakeDescriptor(); // closed with the launch's other descriptors
             }
 
@@ -85,7 +85,7 @@ public sealed partial class Container
             }
 
             container.TakeNetwork(memory);
-            if (container.Plan.Spec.TimeSteps)
+            if (container.Plan.Asked.TimeSteps)
                 _begin = Now;
         }
 

@@ -76,7 +76,7 @@ public sealed partial class Container
     private void OpenStreams(ProgramMemory memory)
     {
         Slot?[] pipes = Plan.Slots.Streams.Pipes;
-        _streams = ContainerStreams.Open(Plan.Spec, i => pipes[i] is { } pipe ? Take(pipe, memory) : null, KillForStreams);
+        _streams = ContainerStreams.Open(Plan.Asked, i => pipes[i] is { } pipe ? Take(pipe, memory) : null, KillForStreams);
     }
 
     private void FinishStreams(ContainerStreams streams, ContainerResult result) =>

@@ -33,7 +33,7 @@ public sealed partial class Container
     {
         SeccompVerdict verdict = _answered!.Explain(call.Call);
         if (verdict.Action.Kind == SeccompActionKind.UserNotify)
-            return Plan.Spec.Security.SeccompHandler is { } handler ? handler(call) : new(SeccompReply.Fail(Errno.ENOSYS));
+            return Plan.Asked.SeccompHandler is { } handler ? handler(call) : new(SeccompReply.Fail(Errno.ENOSYS));
         if (verdict.Action.Kind == SeccompActionKind.Errno && CountAgain(call))
             return new(Refusal(verdict.Action));
         // While the call waits its thread lives, and a handle opened meanwhile is of its process and no other.

@@ -302,7 +302,7 @@ public sealed partial class Container : IAsyncDisposable
     {
         _process = process;
         _startTimestamp = Stopwatch.GetTimestamp();
-        if (Plan.Spec.TimeSteps)
+        if (Plan.Asked.TimeSteps)
             StepTimes = Plan.Lowered.ReadTimes(memory, begin, ContainerLaunch.Now);
         try
         {

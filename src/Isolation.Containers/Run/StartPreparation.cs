@@ -22,8 +22,8 @@ internal sealed class StartPreparation : IDisposable
         ImmutableArray<IPAddress>> Pinned
     { get; private set; } = ImmutableSortedDictionary<string, ImmutableArray<IPAddress>>.Empty;
 
-    internal static bool IsNeeded(ContainerSpec spec) => spec.Network.Egress is not null
-        || new[] { spec.StandardInput, spec.StandardOutput, spec.StandardError }.Any(IsFifo);
+    internal static bool IsNeeded(ContainerStart start) => start.Spec.Network.Egress is not null
+        || new[] { start.StandardInput, start.StandardOutput, start.StandardError }.Any(IsFifo);
 
     /// <exception cref="LinuxException">A name has no address, or a file cannot be opened.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
@@ -32,17 +32,17 @@ internal sealed class StartPreparation : IDisposable
         var prepared = new StartPreparation(plan);
         try
         {
-            ContainerSpec spec = plan.Spec;
-            if (spec.Network.Egress is { } egress)
+            ContainerStart start = plan.Asked;
+            if (start.Spec.Network.Egress is { } egress)
                 prepared.Pinned = await EgressFilter.ResolveAsync(egress, cancellationToken).ConfigureAwait(false);
-            spec = spec with
+            start = start with
             {
-                StandardInput = await prepared.OpenAsync(spec.StandardInput, 0, cancellationToken).ConfigureAwait(false),
-                StandardOutput = await prepared.OpenAsync(spec.StandardOutput, 1, cancellationToken).ConfigureAwait(false),
-                StandardError = await prepared.OpenAsync(spec.StandardError, 2, cancellationToken).ConfigureAwait(false),
+                StandardInput = await prepared.OpenAsync(start.StandardInput, 0, cancellationToken).ConfigureAwait(false),
+                StandardOutput = await prepared.OpenAsync(start.StandardOutput, 1, cancellationToken).ConfigureAwait(false),
+                StandardError = await prepared.OpenAsync(start.StandardError, 2, cancellationToken).ConfigureAwait(false),
             };
             if (prepared._files.Count > 0 || !prepared.Pinned.IsEmpty)
-                prepared.Plan = spec.Plan(plan.Facts with { PinnedNames = prepared.Pinned }, plan.User);
+                prepared.Plan = start.Plan(plan.Facts with { PinnedNames = prepared.Pinned }, plan.User);
             return prepared;
         }
         catch

@@ -7,7 +7,7 @@ namespace Isolation.Containers;
 
 public sealed partial class ContainerBuilder
 {
-    private ContainerBuilder With(Func<NetworkSettings, NetworkSettings> change) => new(_spec with { Network = change(_spec.Network) });
+    private ContainerBuilder With(Func<NetworkSettings, NetworkSettings> change) => Changed(_spec with { Network = change(_spec.Network) });
 
     /// <summary>Connects the container to a network; null takes it off: only <c>lo</c> is left, as it is by default.</summary>
     public ContainerBuilder WithNetwork(ContainerNetwork? network) => With(n => n with { Network = network });
@@ -17,7 +17,7 @@ public sealed partial class ContainerBuilder
 
     /// <summary>Replaces all settings of the network.</summary>
     public ContainerBuilder WithNetworkSettings(NetworkSettings settings) =>
-        new(_spec with { Network = settings ?? throw new ArgumentNullException(nameof(settings)) });
+        Changed(_spec with { Network = settings ?? throw new ArgumentNullException(nameof(settings)) });
 
     /// <summary>Sets the container's address: the network's next free one otherwise. Called twice, once for each family.</summary>
     public ContainerBuilder WithAddress(IPAddress address)

@@ -23,9 +23,10 @@ public sealed partial class ContainerBuilder
     {
         using var output = new MemoryStream();
         using var error = new MemoryStream();
-        ContainerSpec spec = Redirected(Stdio.To(output), Stdio.To(error));
-        spec = spec.OutputMax is null ? spec with { OutputMax = DefaultCaptureMax, CountsSomeOutput = true } : spec;
-        ContainerResult result = await new ContainerBuilder(spec).RunAsync(cancellationToken).ConfigureAwait(false);
+        ContainerStart start = Redirected(Stdio.To(output), Stdio.To(error));
+        if (start.Spec.OutputMax is null)
+            start = start with { Spec = start.Spec with { OutputMax = DefaultCaptureMax }, CountsSomeOutput = true };
+        ContainerResult result = await new ContainerBuilder(start).RunAsync(cancellationToken).ConfigureAwait(false);
         return new ContainerOutput(result, output.ToArray(), error.ToArray());
     }
 
@@ -53,10 +54,10 @@ public sealed partial class ContainerBuilder
         }
     }
 
-    /// <summary>The spec with outputs that are not connected to anything else redirected.</summary>
-    private ContainerSpec Redirected(Stdio output, Stdio error) => _spec with
+    /// <summary>The start with outputs that are not connected to anything else redirected.</summary>
+    private ContainerStart Redirected(Stdio output, Stdio error) => _start with
     {
-        StandardOutput = _spec.StandardOutput is InheritStdio or PipeStdio ? output : _spec.StandardOutput,
-        StandardError = _spec.StandardError is InheritStdio or PipeStdio ? error : _spec.StandardError,
+        StandardOutput = _start.StandardOutput is InheritStdio or PipeStdio ? output : _start.StandardOutput,
+        StandardError = _start.StandardError is InheritStdio or PipeStdio ? error : _start.StandardError,
     };
 }

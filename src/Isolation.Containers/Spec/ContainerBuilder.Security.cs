@@ -13,11 +13,11 @@ public sealed partial class ContainerBuilder
     /// <summary>Sets the seccomp filter, and who answers the calls for which it has <see cref="SeccompAction.UserNotify"/>.
     /// It must allow execve(2), or have it answered.</summary>
     public ContainerBuilder WithSeccomp(SeccompFilter filter, SeccompHandler handler) =>
-        WithSeccomp(filter).WithSecurity(s => s with { SeccompHandler = handler ?? throw new ArgumentNullException(nameof(handler)) });
+        new(WithSeccomp(filter)._start with { SeccompHandler = handler ?? throw new ArgumentNullException(nameof(handler)) });
 
     /// <summary>Loads no seccomp filter.</summary>
     public ContainerBuilder WithSeccompUnconfined() =>
-        WithSecurity(s => s with { Seccomp = null, SeccompUnconfined = true, SeccompHandler = null });
+        new(WithSecurity(s => s with { Seccomp = null, SeccompUnconfined = true })._start with { SeccompHandler = null });
 
     /// <summary>Has the result tell which calls the filter refused, with their arguments: <see cref="ContainerResult.Denials"/>.</summary>
     public ContainerBuilder WithDenialReport(bool report = true) => WithSecurity(s => s with { ReportDenials = report });
@@ -36,7 +36,7 @@ public sealed partial class ContainerBuilder
     public ContainerBuilder WithSecurity(Func<SecuritySettings, SecuritySettings> change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        return new(_spec with { Security = change(_spec.Security) });
+        return Changed(_spec with { Security = change(_spec.Security) });
     }
 
     /// <summary>Sets the scheduling.</summary>

@@ -92,36 +92,18 @@ public sealed record ContainerSpec
     /// Enforced where the control group may have device rules.</summary>
     public ImmutableArray<DeviceRule>? DeviceRules { get; init; }
 
-    /// <summary>Rules for the devices that are mounted, by the numbers that they have on this host.</summary>
-    internal ImmutableArray<DeviceRule> MountedDevices { get; init; } = [];
-
     /// <summary>A name, under which its control group is found: <c>isolation-NAME</c>; null for one made up.</summary>
     public string? Name { get; init; }
 
     /// <summary>How it is connected; by default not at all.</summary>
     public NetworkSettings Network { get; init; } = new();
 
-    /// <summary>Standard input.</summary>
-    public Stdio StandardInput { get; init; } = Stdio.Null;
-
-    /// <summary>Standard output.</summary>
-    public Stdio StandardOutput { get; init; } = Stdio.Inherit;
-
-    /// <summary>Standard error.</summary>
-    public Stdio StandardError { get; init; } = Stdio.Inherit;
-
     /// <summary>How much it may write to both together; null for no limit. Then everything in it is killed.</summary>
     public ByteSize? OutputMax { get; init; }
-
-    /// <summary>Whether an output that does not pass through this process is left out of <see cref="OutputMax"/>, and no fault.</summary>
-    internal bool CountsSomeOutput { get; init; }
 
     /// <summary>Whether the standard streams are a pseudo-terminal of the container's own,
     /// which is then its controlling terminal.</summary>
     public bool Terminal { get; init; }
-
-    /// <summary>Further descriptors; every other one is closed.</summary>
-    public ImmutableArray<PassedDescriptor> Descriptors { get; init; } = [];
 
     /// <summary>Whether an init is process 1, which reaps orphans and which the program cannot reach; the program is process 2 then, and
     /// signals have the effect on it that they have outside. False: the program is process 1, which ignores every signal that it has no
@@ -139,49 +121,34 @@ public sealed record ContainerSpec
     /// control group of its own.</summary>
     public TimeSpan? CpuTimeMax { get; init; }
 
-    /// <summary>Network namespaces made in advance, of which the container gets one; null makes one for it.</summary>
-    public NetworkNamespacePool? NetworkPool { get; init; }
-
     /// <summary>Where the launch's steps run; null lets the plan choose the fastest that is safe.</summary>
     public LaunchForm? Form { get; init; }
 
-    /// <summary>Whether each step of the launch is timed.</summary>
-    public bool TimeSteps { get; init; }
+    /// <summary>Makes the plan of a launch on a host, with no more than the spec: see
+    /// <see cref="ContainerStart.Plan(HostFacts, ResolvedUser?)"/>.</summary>
+    /// <inheritdoc cref="ContainerStart.Plan(HostFacts, ResolvedUser?)"/>
+    public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null) => new ContainerStart { Spec = this }.Plan(facts, user);
 
-    /// <summary>Makes the plan of a launch on a host: what will happen, on both sides, in order. Pure but for the numbers of mounted
-    /// devices, which are asked of the facts; starts nothing.</summary>
-    /// <param name="facts">What is known of the host; <see cref="HostFacts.Current"/> for this one.</param>
-    /// <param name="user">Whom names resolve to; needed where <see cref="User"/> or <see cref="AdditionalGroups"/> has names.</param>
-    /// <exception cref="SpecException">The spec has faults: all of them at once. Or it cannot be carried out on that host.</exception>
-    /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
-    public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null)
-    {
-        ArgumentNullException.ThrowIfNull(facts);
-        Validate();
-        return PlanValid(facts, user ?? UserFiles.ResolveNumbers(this), ImmutableDictionary<string, string>.Empty);
-    }
+    /// <summary>The spec as JSON, complete: <see cref="Parse"/> of it is equal. Values of environment variables and contents of files
+    /// are in it; <see cref="ToString"/> leaves them out.</summary>
+    public string ToJson() => SpecJson.Write(this);
 
-    /// <summary>Checks everything that needs no host.</summary>
-    /// <exception cref="SpecException">The spec has faults: all of them at once.</exception>
-    internal void Validate()
-    {
-        IReadOnlyList<SpecFault> faults = SpecValidator.Check(this);
-        if (faults.Count > 0)
-            throw new SpecException(faults);
-    }
+    /// <summary>Reads what <see cref="ToJson"/> writes. Every property must be there, and no other: what a text left out would else be
+    /// decided by whoever reads it.</summary>
+    /// <exception cref="FormatException">The text is no JSON, of another version, says something that no spec has, or leaves something
+    /// out; the message names it.</exception>
+    public static ContainerSpec Parse(string json) => SpecJson.Read(json ?? throw new ArgumentNullException(nameof(json)));
 
-    /// <summary>Plans a spec that was validated. A device that is mounted is meant to be used;
-    /// one that is missing is told by the launch, with its step.</summary>
-    /// <param name="facts">What is known of the host.</param>
-    /// <param name="user">Whom names resolve to.</param>
-    /// <param name="danglingLinks">Where paths of the root lead that go through a link to something missing.</param>
-    internal LaunchPlan PlanValid(HostFacts facts, ResolvedUser user, ImmutableDictionary<string, string> danglingLinks)
-    {
-        ContainerSpec spec = this with
-        { MountedDevices = [.. Mounts.OfType<DeviceMount>().Select(d => facts.FindDevice(d.Source)).OfType<DeviceRule>()] };
-        return new LaunchPlanner(spec, facts, user, danglingLinks).Plan();
-    }
+    /// <summary>Finds where another spec differs from this one. What may be a secret is compared, and shown as <c>***</c>.</summary>
+    public ImmutableArray<SpecChange> Diff(ContainerSpec other) =>
+        SpecDiff.Compare(this, other ?? throw new ArgumentNullException(nameof(other)));
 
-    /// <summary>The spec as JSON.</summary>
-    public override string ToString() => SpecJson.Write(this);
+    /// <summary>Whether both ask for the same: their JSON is the same.</summary>
+    public bool Equals(ContainerSpec? other) => other is not null && (ReferenceEquals(this, other) || ToJson() == other.ToJson());
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>The spec as JSON, with <c>***</c> for values of environment variables and contents of files.</summary>
+    public override string ToString() => SpecJson.Print(this);
 }

@@ -1,8 +1,13 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
 /// <summary>What a container sees as <c>/</c>.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(HostRootfs), "host")]
+[JsonDerivedType(typeof(DirectoryRootfs), "directory")]
+[JsonDerivedType(typeof(OverlayRootfs), "overlay")]
 public abstract record Rootfs
 {
     /// <summary>A directory of the host.</summary>

@@ -13,9 +13,6 @@ public sealed record SecuritySettings
     /// <summary>Whether no filter is loaded.</summary>
     public bool SeccompUnconfined { get; init; }
 
-    /// <summary>Answers the calls for which the filter has <see cref="SeccompAction.UserNotify"/>; null refuses them.</summary>
-    public SeccompHandler? SeccompHandler { get; init; }
-
     /// <summary>Whether calls that the filter refuses are told in the result, with their arguments. Each then waits for this process, which
     /// refuses it; without this process it fails with <c>ENOSYS</c>. The program itself cannot have a listener then.</summary>
     public bool ReportDenials { get; init; }

@@ -1,192 +1,211 @@
-using System.Text;
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Isolation.Cgroups;
+using Isolation.Linux;
 using Isolation.Namespaces;
+using Isolation.Net.TrafficControl;
 using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>Prints a spec as JSON, for reading, comparing and bug reports.</summary>
+/// <summary>A spec as JSON, both ways. Every property is written, and none may be missing where it is read: what a text does not say
+/// would else be decided by whoever reads it.</summary>
 internal static class SpecJson
 {
-    private static readonly JsonWriterOptions s_options = new()
-    { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private const int Version = 1;
 
-    internal static string Write(ContainerSpec spec)
+    private static readonly JsonSerializerOptions s_options = new()
     {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, s_options))
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = SpecJsonContext.Default.WithAddedModifier(RequireEverything),
+        Converters =
         {
-            json.WriteStartObject();
-            WriteRoot(json, spec);
-            WriteProcess(json, spec);
-            WriteNamespaces(json, spec);
-            WriteNetwork(json, spec.Network);
-            WriteMounts(json, spec);
-            WriteStrings(json, "maskedPaths", spec.MaskedPaths);
-            WriteStrings(json, "readOnlyPaths", spec.ReadOnlyPaths);
-            WriteMap(json, "sysctl", spec.Sysctls);
-            if (spec.Init is { } init)
-                json.WriteBoolean("init", init);
-            json.WriteBoolean("dieWithParent", spec.DieWithParent);
-            WriteOptional(json, "timeout", spec.Timeout?.ToString("c"));
-            WriteOptional(json, "cpuTimeMax", spec.CpuTimeMax?.ToString("c"));
-            WriteOptional(json, "outputMax", spec.OutputMax?.ToString());
-            WriteOptional(json, "form", spec.Form?.ToString());
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(stream.ToArray());
-    }
-
-    private static void WriteRoot(Utf8JsonWriter json, ContainerSpec spec)
-    {
-        json.WriteStartObject("root");
-        switch (spec.Rootfs)
-        {
-            case HostRootfs:
-                json.WriteBoolean("host", true);
-                break;
-            case DirectoryRootfs directory:
-                json.WriteString("path", directory.Path);
-                json.WriteBoolean("idMapped", directory.IdMapped);
-                break;
-            case OverlayRootfs overlay:
-                WriteStrings(json, "lower", overlay.LowerDirectories);
-                WriteOptional(json, "upper", overlay.UpperDirectory);
-                WriteOptional(json, "work", overlay.WorkDirectory);
-                break;
-        }
-
-        json.WriteBoolean("readonly", spec.HasReadOnlyRoot);
-        json.WriteEndObject();
-    }
-
-    private static void WriteProcess(Utf8JsonWriter json, ContainerSpec spec)
-    {
-        json.WriteStartObject("process");
-        WriteStrings(json, "args", spec.Command);
-        WriteMap(json, "env", spec.Environment);
-        json.WriteString("cwd", spec.WorkingDirectory);
-        json.WriteBoolean("createCwd", spec.CreateWorkingDirectory);
-        json.WriteString("user", spec.User.ToString());
-        WriteStrings(json, "additionalGroups", spec.AdditionalGroups);
-        WriteOptional(json, "umask", spec.Umask is { } umask ? MountSteps.Octal(umask) : null);
-        WriteStrings(json, "rlimits", spec.Rlimits.Select(r => r.ToString()));
-        if (spec.OomScoreAdj is { } score)
-            json.WriteNumber("oomScoreAdj", score);
-        json.WriteBoolean("noNewPrivileges", spec.NoNewPrivileges);
-        WriteCapabilities(json, spec.Capabilities);
-        json.WriteBoolean("terminal", spec.Terminal);
-        json.WriteString("stdin", Stream(spec.StandardInput));
-        json.WriteString("stdout", Stream(spec.StandardOutput));
-        json.WriteString("stderr", Stream(spec.StandardError));
-        WriteStrings(json, "descriptors",
-            spec.Descriptors.Select(d => d.Target.ToString(System.Globalization.CultureInfo.InvariantCulture)));
-        json.WriteEndObject();
-    }
-
-    private static void WriteCapabilities(Utf8JsonWriter json, CapabilityState state)
-    {
-        json.WriteStartObject("capabilities");
-        json.WriteString("bounding", state.Bounding.ToString());
-        json.WriteString("permitted", state.Permitted.ToString());
-        json.WriteString("effective", state.Effective.ToString());
-        json.WriteString("inheritable", state.Inheritable.ToString());
-        json.WriteString("ambient", state.Ambient.ToString());
-        json.WriteEndObject();
-    }
-
-    private static void WriteNamespaces(Utf8JsonWriter json, ContainerSpec spec)
-    {
-        NamespaceSettings settings = spec.Namespaces;
-        json.WriteStartObject("namespaces");
-        json.WriteString("user", settings.User.ToString());
-        WriteOptional(json, "uidMap", settings.UserIds?.ToString());
-        WriteOptional(json, "gidMap", settings.GroupIds?.ToString());
-        json.WriteString("sharedWithHost", settings.SharedWithHost.ToString());
-        WriteStrings(json, "joined", settings.Joined.Select(j => j.ToString()));
-        WriteOptional(json, "timeOffsets", settings.TimeOffsets?.ToString().Trim());
-        json.WriteBoolean("loopbackUp", settings.LoopbackUp);
-        WriteOptional(json, "hostname", spec.HostName);
-        WriteOptional(json, "domainname", spec.DomainName);
-        json.WriteEndObject();
-    }
-
-    private static void WriteNetwork(Utf8JsonWriter json, NetworkSettings settings)
-    {
-        if (settings.IsDefault)
-            return;
-        json.WriteStartObject("network");
-        WriteOptional(json, "network", settings.Network?.Describe());
-        WriteOptional(json, "address", settings.Address?.ToString());
-        WriteOptional(json, "addressV6", settings.AddressV6?.ToString());
-        WriteOptional(json, "hardwareAddress", settings.HardwareAddress?.ToString());
-        json.WriteString("interfaceName", settings.InterfaceName);
-        WriteStrings(json, "aliases", settings.Aliases);
-        WriteStrings(json, "ports", settings.Ports.Select(p => p.ToString()));
-        WriteStrings(json, "nameServers", settings.NameServers.Select(s => s.ToString()));
-        WriteStrings(json, "search", settings.SearchDomains);
-        WriteStrings(json, "resolverOptions", settings.ResolverOptions);
-        WriteStrings(json, "hosts", settings.Hosts.Select(h => h.ToString()));
-        WriteOptional(json, "egress", settings.Egress?.ToString());
-        WriteOptional(json, "egressRate", settings.RateLimit?.Egress?.ToString());
-        WriteOptional(json, "ingressRate", settings.RateLimit?.Ingress?.ToString());
-        json.WriteEndObject();
-    }
-
-    private static void WriteMounts(Utf8JsonWriter json, ContainerSpec spec)
-    {
-        json.WriteStartArray("mounts");
-        foreach (Mount mount in spec.Mounts)
-        {
-            json.WriteStartObject();
-            json.WriteString("type", mount.TypeName);
-            WriteOptional(json, "source", mount switch
-            {
-                BindMount b => b.Source,
-                DeviceMount d => d.Source,
-                OverlayMount o => string.Join(':', o.LowerDirectories),
-                _ => null
-            });
-            json.WriteString("destination", mount.Destination);
-            json.WriteString("flags", mount.Flags.ToString());
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static string Stream(Stdio stdio) => stdio switch
-    {
-        NullStdio => "null",
-        PipeStdio => "pipe",
-        FileStdio file => (file.Append ? "append to " : "file ") + file.Path,
-        HandleStdio => "descriptor",
-        ContentStdio content => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{content.Content.Length} bytes"),
-        SourceStdio or SinkStdio => "stream",
-        WriterStdio => "writer",
-        _ => "inherit",
+            new SeccompFilterConverter(), new LandlockConverter(), new CgroupSettingsConverter(), new StringMapConverter(),
+            new TextConverter<ByteSize>(ByteSize.Parse), new TextConverter<BitRate>(BitRate.Parse),
+            new TextConverter<IdMap>(IdMap.Parse), new TextConverter<CapabilitySet>(CapabilitySet.Parse),
+            new TextConverter<Rlimit>(Rlimit.Parse), new TextConverter<ContainerUser>(ContainerUser.Parse),
+            new TextConverter<CpuAffinity>(CpuAffinity.Parse), new TextConverter<SELinuxContext>(SELinuxContext.Parse),
+            new TextConverter<IPAddress>(IPAddress.Parse), new TextConverter<IPNetwork>(IPNetwork.Parse),
+            new TextConverter<PhysicalAddress>(PhysicalAddress.Parse),
+            new TextConverter<UnixFileMode>(ReadMode, MountSteps.Octal),
+        },
     };
 
-    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> values)
+    internal static JsonSerializerOptions Compact { get; } = new()
+    { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, TypeInfoResolver = SpecJsonContext.Default };
+
+    internal static string Write(ContainerSpec spec) => ToNode(spec).ToJsonString(s_options);
+
+    internal static JsonObject ToNode(ContainerSpec spec)
     {
-        json.WriteStartArray(name);
-        foreach (string value in values)
-            json.WriteStringValue(value);
-        json.WriteEndArray();
+        JsonObject json = JsonSerializer.SerializeToNode(spec, TypeInfo)!.AsObject();
+        json.Insert(0, "version", Version);
+        return json;
     }
 
-    private static void WriteMap(Utf8JsonWriter json, string name, IEnumerable<KeyValuePair<string, string>> values)
+    /// <summary>The spec as it is printed: without values of environment variables and contents of files, which may be secrets.</summary>
+    internal static JsonObject ToPrintableNode(ContainerSpec spec)
     {
-        json.WriteStartObject(name);
-        foreach ((string key, string value) in values)
-            json.WriteString(key, value);
-        json.WriteEndObject();
+        JsonObject json = ToNode(spec);
+        JsonObject environment = json["environment"]!.AsObject();
+        foreach ((string name, _) in environment.ToArray())
+            environment[name] = "***";
+        foreach (JsonObject mount in json["mounts"]!.AsArray().OfType<JsonObject>().Where(m => m.ContainsKey("content")))
+            mount["content"] = "***";
+        return json;
     }
 
-    private static void WriteOptional(Utf8JsonWriter json, string name, string? value)
+    internal static string Print(ContainerSpec spec) => ToPrintableNode(spec).ToJsonString(s_options);
+
+    /// <exception cref="FormatException">The text is no JSON, says something that no spec has, or leaves something out.</exception>
+    internal static ContainerSpec Read(string text)
     {
-        if (value is not null)
-            json.WriteString(name, value);
+        try
+        {
+            if (JsonNode.Parse(text) is not JsonObject json)
+                throw new FormatException("The spec cannot be read: it is no JSON object.");
+            if (json["version"] is not JsonValue version || !version.TryGetValue(out int number) || number != Version)
+                throw new FormatException($"The spec cannot be read: its version is {json["version"]?.ToJsonString() ?? "missing"}, "
+                    + $"and this library reads {Version}.");
+            json.Remove("version");
+            return json.Deserialize(TypeInfo)!;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or OverflowException)
+        {
+            throw new FormatException($"The spec cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static JsonTypeInfo<ContainerSpec> TypeInfo => (JsonTypeInfo<ContainerSpec>)s_options.GetTypeInfo(typeof(ContainerSpec));
+
+    private static void RequireEverything(JsonTypeInfo type)
+    {
+        foreach (JsonPropertyInfo property in type.Properties.Where(p => p.Set is not null))
+            property.IsRequired = true;
+    }
+
+    private static UnixFileMode ReadMode(string text) => text.Length is > 0 and <= 5 && text.All(c => c is >= '0' and <= '7')
+        ? (UnixFileMode)Convert.ToInt32(text, 8)
+        : throw new FormatException($"\"{text}\" is no mode such as 0755.");
+
+    /// <summary>What has a text of its own, which its parser reads.</summary>
+    private sealed class TextConverter<T>(Func<string, T> parse, Func<T, string>? format = null) : JsonConverter<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+        {
+            string text = reader.TokenType == JsonTokenType.String ? reader.GetString()! : throw new JsonException();
+            try
+            {
+                return parse(text);
+            }
+            catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
+            {
+                throw new JsonException(e.Message, e);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(format?.Invoke(value) ?? value!.ToString());
+    }
+
+    /// <summary>A filter as a profile, in the form that Docker reads. One that no profile can express is written as its text, and not
+    /// read.</summary>
+    private sealed class SeccompFilterConverter : JsonConverter<SeccompFilter>
+    {
+        public override SeccompFilter Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+        {
+            using JsonDocument profile = JsonDocument.ParseValue(ref reader);
+            try
+            {
+                return profile.RootElement.ValueKind == JsonValueKind.Object
+                    ? SeccompProfile.Read(profile.RootElement.GetRawText())
+                    : throw new JsonException("The filter is one that no profile can express.");
+            }
+            catch (FormatException e)
+            {
+                throw new JsonException(e.Message, e);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, SeccompFilter value, JsonSerializerOptions options)
+        {
+            try
+            {
+                writer.WriteRawValue(SeccompProfile.Write(value));
+            }
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException or NotSupportedException)
+            {
+                writer.WriteStringValue(value.ToString());
+            }
+        }
+    }
+
+    private sealed class LandlockConverter : JsonConverter<LandlockRuleset>
+    {
+        public override LandlockRuleset Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+        {
+            LandlockParts parts = JsonSerializer.Deserialize(ref reader, Info(options)) ?? throw new JsonException();
+            return LandlockRuleset.Of(parts.Required, parts.BestEffort, parts.Paths, parts.Ports, parts.Logging, parts.QuietRights);
+        }
+
+        public override void Write(Utf8JsonWriter writer, LandlockRuleset value, JsonSerializerOptions options) => JsonSerializer.Serialize(
+            writer, new LandlockParts(value.Required, value.BestEffort, value.Paths, value.Ports, value.Logging, value.QuietRights),
+            Info(options));
+
+        private static JsonTypeInfo<LandlockParts> Info(JsonSerializerOptions options) =>
+            (JsonTypeInfo<LandlockParts>)options.GetTypeInfo(typeof(LandlockParts));
+    }
+
+    /// <summary>Settings in their order: a file may be named once for each device.</summary>
+    private sealed class CgroupSettingsConverter : JsonConverter<CgroupSettings>
+    {
+        public override CgroupSettings Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+        {
+            CgroupSetting[] settings = JsonSerializer.Deserialize(ref reader, Info(options)) ?? throw new JsonException();
+            return CgroupSettings.None.With(settings);
+        }
+
+        public override void Write(Utf8JsonWriter writer, CgroupSettings value, JsonSerializerOptions options) =>
+            JsonSerializer.Serialize(writer, [.. value], Info(options));
+
+        private static JsonTypeInfo<CgroupSetting[]> Info(JsonSerializerOptions options) =>
+            (JsonTypeInfo<CgroupSetting[]>)options.GetTypeInfo(typeof(CgroupSetting[]));
+    }
+
+    /// <summary>Names and values, ordered by code point whatever the culture.</summary>
+    private sealed class StringMapConverter : JsonConverter<ImmutableSortedDictionary<string, string>>
+    {
+        public override ImmutableSortedDictionary<string, string> Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+        {
+            var map = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+            if (reader.TokenType != JsonTokenType.StartObject)
+                throw new JsonException();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string name = reader.GetString()!;
+                if (!reader.Read() || reader.TokenType != JsonTokenType.String || !map.TryAdd(name, reader.GetString()!))
+                    throw new JsonException($"\"{name}\" must have one text as its value.");
+            }
+
+            return map.ToImmutable();
+        }
+
+        public override void Write(Utf8JsonWriter writer, ImmutableSortedDictionary<string, string> value, JsonSerializerOptions options)
+        {
+            writer.WriteStartObject();
+            foreach ((string name, string text) in value)
+                writer.WriteString(name, text);
+            writer.WriteEndObject();
+        }
     }
 }

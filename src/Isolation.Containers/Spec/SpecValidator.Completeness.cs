@@ -9,8 +9,10 @@ internal sealed partial class SpecValidator
 {
     /// <summary>The spec with something in the place of everything that is null or was never set, each of which is a fault: what is there
     /// is checked all the same.</summary>
-    private static ContainerSpec Complete(ContainerSpec spec, List<SpecFault> faults)
+    private static ContainerStart Complete(ContainerStart start, List<SpecFault> faults)
     {
+        ContainerSpec spec = start.Spec;
+
         T Given<T>(T? value, string path, T substitute) where T : class
         {
             if (value is null)
@@ -34,10 +36,9 @@ internal sealed partial class SpecValidator
             return given.RemoveRange(without);
         }
 
-        NamespaceSettings namespaces = Given(spec.Namespaces, "linux.namespaces", new NamespaceSettings());
         NetworkSettings network = Given(spec.Network, "network", new NetworkSettings());
         ContainerUser user = Given(spec.User, "process.user", ContainerUser.Root);
-        return spec with
+        spec = spec with
         {
             Rootfs = Given(spec.Rootfs, "root", Rootfs.Host),
             Command = Elements(spec.Command, "process.args"),
@@ -52,7 +53,7 @@ internal sealed partial class SpecValidator
             Mounts = Elements(spec.Mounts, "mounts"),
             MaskedPaths = Elements(spec.MaskedPaths, "linux.maskedPaths"),
             ReadOnlyPaths = Elements(spec.ReadOnlyPaths, "linux.readonlyPaths"),
-            Namespaces = namespaces with { Joined = Elements(namespaces.Joined, "linux.namespaces") },
+            Namespaces = Given(spec.Namespaces, "linux.namespaces", new NamespaceSettings()),
             Resources = Given(spec.Resources, "linux.resources", CgroupSettings.None),
             DeviceRules = spec.DeviceRules is { } rules ? Elements(rules, "linux.resources.devices") : null,
             Network = network with
@@ -65,10 +66,16 @@ internal sealed partial class SpecValidator
                 Hosts = Elements(network.Hosts, "network.hosts"),
                 InterfaceName = Given(network.InterfaceName, "network.interfaceName", new NetworkSettings().InterfaceName),
             },
-            StandardInput = Given(spec.StandardInput, "process.stdin", Stdio.Null),
-            StandardOutput = Given(spec.StandardOutput, "process.stdout", Stdio.Inherit),
-            StandardError = Given(spec.StandardError, "process.stderr", Stdio.Inherit),
-            Descriptors = Elements(spec.Descriptors, "process.descriptors"),
+        };
+        return start with
+        {
+            Spec = spec,
+            StandardInput = Given(start.StandardInput, "process.stdin", Stdio.Null),
+            StandardOutput = Given(start.StandardOutput, "process.stdout", Stdio.Inherit),
+            StandardError = Given(start.StandardError, "process.stderr", Stdio.Inherit),
+            Descriptors = Elements(start.Descriptors, "process.descriptors"),
+            Joined = Elements(start.Joined, "linux.namespaces"),
+            Secrets = Elements(start.Secrets, "secrets"),
         };
     }
 }

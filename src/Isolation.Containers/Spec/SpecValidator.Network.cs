@@ -17,13 +17,13 @@ internal sealed partial class SpecValidator
 
     private void CheckNetwork()
     {
-        NetworkSettings settings = spec.Network;
+        NetworkSettings settings = _spec.Network;
         if (settings.IsDefault)
             return;
         bool own = Owns(NamespaceKinds.Net);
         Require(settings.Network is null || own, "network", "needs a network namespace of the container's own",
             settings.Network?.Describe());
-        Require(settings.Network is null || spec.NetworkPool is null, "network", "must not be combined with a pool of namespaces",
+        Require(settings.Network is null || start.NetworkPool is null, "network", "must not be combined with a pool of namespaces",
             settings.Network?.Describe());
         CheckKind(settings);
         Require(settings.Ports.IsEmpty || settings.Network is BridgeNetwork or UserModeNetwork, "network.ports",
@@ -67,7 +67,7 @@ internal sealed partial class SpecValidator
             Require(name is null || EgressRule.IsHostName(name), "network.egress", "must have host names", Shown(name ?? ""));
         Require(own, "network.egress", "needs a network namespace of the container's own", null);
         foreach (Capability capability in new[] { Capability.NetAdmin, Capability.NetRaw })
-            Require(!spec.Capabilities.Bounding.Contains(capability), "network.egress",
+            Require(!_spec.Capabilities.Bounding.Contains(capability), "network.egress",
                 "cannot hold a program that may change the filter or send packets past it: take the capability away",
                 CapabilitySet.KernelName(capability));
     }

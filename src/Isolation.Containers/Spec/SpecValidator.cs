@@ -6,8 +6,10 @@ using Isolation.Namespaces;
 namespace Isolation.Containers;
 
 /// <summary>Finds every fault of a spec that needs no host to be seen.</summary>
-internal sealed partial class SpecValidator(ContainerSpec spec)
+internal sealed partial class SpecValidator(ContainerStart start)
 {
+    private readonly ContainerSpec _spec = start.Spec;
+
     private static readonly TimeSpan s_longestTimeout = TimeSpan.FromDays(49); // what a timer takes
 
     // NGROUPS_MAX, linux/limits.h: setgroups(2) refuses more.
@@ -15,10 +17,10 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
 
     private readonly List<SpecFault> _faults = [];
 
-    internal static IReadOnlyList<SpecFault> Check(ContainerSpec spec)
+    internal static IReadOnlyList<SpecFault> Check(ContainerStart start)
     {
         var incomplete = new List<SpecFault>();
-        var validator = new SpecValidator(Complete(spec, incomplete));
+        var validator = new SpecValidator(Complete(start, incomplete));
         validator._faults.AddRange(incomplete);
         validator.CheckRoot();
         validator.CheckProcess();
@@ -40,7 +42,7 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
 
     private void CheckRoot()
     {
-        switch (spec.Rootfs)
+        switch (_spec.Rootfs)
         {
             case DirectoryRootfs directory:
                 Require(IsAbsolute(directory.Path), "root.path", "must be an absolute path", directory.Path);
@@ -61,15 +63,15 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
 
     private void CheckProcess()
     {
-        Require(!spec.Command.IsEmpty && spec.Command[0].Length > 0, "process.args", "must name a program", null);
-        for (int i = 0; i < spec.Command.Length; i++)
+        Require(!_spec.Command.IsEmpty && _spec.Command[0].Length > 0, "process.args", "must name a program", null);
+        for (int i = 0; i < _spec.Command.Length; i++)
         {
-            Require(!HasNul(spec.Command[i]), Index("process.args", i), "must not contain a NUL character", Shown(spec.Command[i]));
-            Require(IsWellFormed(spec.Command[i]), Index("process.args", i), "must not contain half of a surrogate pair",
-                Shown(spec.Command[i]));
+            Require(!HasNul(_spec.Command[i]), Index("process.args", i), "must not contain a NUL character", Shown(_spec.Command[i]));
+            Require(IsWellFormed(_spec.Command[i]), Index("process.args", i), "must not contain half of a surrogate pair",
+                Shown(_spec.Command[i]));
         }
 
-        foreach ((string key, string value) in spec.Environment)
+        foreach ((string key, string value) in _spec.Environment)
         {
             Require(key.Length > 0 && !key.Contains('=', StringComparison.Ordinal) && !HasNul(key), "process.env",
                 "must have names without = and NUL", Shown(key));
@@ -77,40 +79,42 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
             Require(IsWellFormed(key) && IsWellFormed(value), "process.env", "must not contain half of a surrogate pair", Shown(key));
         }
 
-        bool searches = !spec.Command.IsEmpty && spec.Command[0].Length > 0 && !spec.Command[0].Contains('/', StringComparison.Ordinal);
-        Require(!searches || spec.Environment.GetValueOrDefault("PATH") is not { } search || search.Split(':').Any(d => d.StartsWith('/')),
+        bool searches = !_spec.Command.IsEmpty && _spec.Command[0].Length > 0 && !_spec.Command[0].Contains('/', StringComparison.Ordinal);
+        Require(!searches || _spec.Environment.GetValueOrDefault("PATH") is not { } search || search.Split(':').Any(d => d.StartsWith('/')),
             "process.env", "must have a PATH with an absolute directory to search for the program in",
-            spec.Environment.GetValueOrDefault("PATH"));
-        CheckId("process.user.uid", spec.User.User);
-        if (spec.User.Group is { } primary)
+            _spec.Environment.GetValueOrDefault("PATH"));
+        CheckId("process.user.uid", _spec.User.User);
+        if (_spec.User.Group is { } primary)
             CheckId("process.user.gid", primary);
-        Require(spec.AdditionalGroups.Length <= MaxGroups, "process.user.additionalGids",
+        Require(_spec.AdditionalGroups.Length <= MaxGroups, "process.user.additionalGids",
             $"must be at most {MaxGroups}, the kernel's NGROUPS_MAX",
-            Text(spec.AdditionalGroups.Length));
-        for (int i = 0; i < Math.Min(spec.AdditionalGroups.Length, MaxGroups); i++)
-            CheckId(Index("process.user.additionalGids", i), spec.AdditionalGroups[i]);
-        Require(IsAbsolute(spec.WorkingDirectory), "process.cwd", "must be an absolute path", spec.WorkingDirectory);
-        Require(!spec.CreateWorkingDirectory || Depth(spec.WorkingDirectory) <= InRoot.MaxDepth, "process.cwd",
+            Text(_spec.AdditionalGroups.Length));
+        for (int i = 0; i < Math.Min(_spec.AdditionalGroups.Length, MaxGroups); i++)
+            CheckId(Index("process.user.additionalGids", i), _spec.AdditionalGroups[i]);
+        Require(IsAbsolute(_spec.WorkingDirectory), "process.cwd", "must be an absolute path", _spec.WorkingDirectory);
+        Require(!_spec.CreateWorkingDirectory || Depth(_spec.WorkingDirectory) <= InRoot.MaxDepth, "process.cwd",
             $"must have at most {InRoot.MaxDepth} parts where it is to be made",
-            Text(Depth(spec.WorkingDirectory)));
-        Require((int?)spec.Umask is null or (>= 0 and <= 0b111_111_111), "process.user.umask", "must be 0 to 0777", Text((int?)spec.Umask));
-        Require(spec.OomScoreAdj is null or (>= -1000 and <= 1000), "process.oomScoreAdj", "must be -1000 to 1000", Text(spec.OomScoreAdj));
-        foreach (var group in spec.Rlimits.GroupBy(r => r.Resource))
+            Text(Depth(_spec.WorkingDirectory)));
+        Require((int?)_spec.Umask is null or (>= 0 and <= 0b111_111_111), "process.user.umask", "must be 0 to 0777",
+            Text((int?)_spec.Umask));
+        Require(_spec.OomScoreAdj is null or (>= -1000 and <= 1000), "process.oomScoreAdj", "must be -1000 to 1000",
+            Text(_spec.OomScoreAdj));
+        foreach (var group in _spec.Rlimits.GroupBy(r => r.Resource))
         {
             Require(group.Count() == 1, "process.rlimits", "must name a resource once", group.First().KernelName);
             Require(group.All(r => r.Soft <= r.Hard), "process.rlimits", "must have a soft limit that is not above the hard one",
                 group.First().ToString());
         }
 
-        Require(spec.Capabilities.Permitted.Contains(spec.Capabilities.Effective), "process.capabilities.effective",
+        Require(_spec.Capabilities.Permitted.Contains(_spec.Capabilities.Effective), "process.capabilities.effective",
             "must be within the permitted set", null);
-        Require(spec.Capabilities.Bounding.Contains(spec.Capabilities.Permitted), "process.capabilities.permitted",
+        Require(_spec.Capabilities.Bounding.Contains(_spec.Capabilities.Permitted), "process.capabilities.permitted",
             "must be within the bounding set", null);
-        Require(spec.Capabilities.Permitted.Intersect(spec.Capabilities.Inheritable).Contains(spec.Capabilities.Ambient),
+        Require(_spec.Capabilities.Permitted.Intersect(_spec.Capabilities.Inheritable).Contains(_spec.Capabilities.Ambient),
             "process.capabilities.ambient",
             "must be within the permitted and the inheritable set", null);
-        Require(spec.Timeout is not { } t || (t > TimeSpan.Zero && t < s_longestTimeout), "timeout",
-            "must be longer than zero and shorter than 49 days", spec.Timeout?.ToString());
+        Require(_spec.Timeout is not { } t || (t > TimeSpan.Zero && t < s_longestTimeout), "timeout",
+            "must be longer than zero and shorter than 49 days", _spec.Timeout?.ToString());
     }
 
     /// <summary>A number, or a name as passwd(5) and group(5) can have it, which the root's files resolve later.</summary>
@@ -124,61 +128,63 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
 
     private void CheckCgroup()
     {
-        Require(spec.Cgroup != CgroupUse.SharedWithParent
-            || (spec.Resources.Count == 0 && spec.DeviceRules is null && !spec.DelegatesCgroup),
+        Require(_spec.Cgroup != CgroupUse.SharedWithParent
+            || (_spec.Resources.Count == 0 && _spec.DeviceRules is null && !_spec.DelegatesCgroup),
             "linux.resources", "need a control group of the container's own", null);
-        Require(spec.CpuTimeMax is not { } cpu || cpu > TimeSpan.Zero, "cpuTimeMax", "must be longer than zero",
-            spec.CpuTimeMax?.ToString());
-        Require(spec.CpuTimeMax is null || spec.Cgroup != CgroupUse.SharedWithParent, "cpuTimeMax",
+        Require(_spec.CpuTimeMax is not { } cpu || cpu > TimeSpan.Zero, "cpuTimeMax", "must be longer than zero",
+            _spec.CpuTimeMax?.ToString());
+        Require(_spec.CpuTimeMax is null || _spec.Cgroup != CgroupUse.SharedWithParent, "cpuTimeMax",
             "needs a control group of the container's own", null);
-        string? nameFault = spec.Name is { } name ? StateName.FaultOf(name, StateName.MaxContainerLength) : null;
-        Require(nameFault is null, "name", nameFault ?? "", spec.Name is null ? null : Shown(spec.Name));
-        Require(spec.Resources.All(s => s.Controller is not ("cgroup" or "") || s.File.StartsWith("cgroup.max.", StringComparison.Ordinal)
+        string? nameFault = _spec.Name is { } name ? StateName.FaultOf(name, StateName.MaxContainerLength) : null;
+        Require(nameFault is null, "name", nameFault ?? "", _spec.Name is null ? null : Shown(_spec.Name));
+        Require(_spec.Resources.All(s => s.Controller is not ("cgroup" or "") || s.File.StartsWith("cgroup.max.", StringComparison.Ordinal)
             || s.File == "cgroup.pressure"),
             "linux.resources", "must be limits: processes and controllers are placed by the launch", null);
         // In a group without a page of memory, or without room for a process, the launch itself would fail, at whichever call is the first.
-        Require(!long.TryParse(spec.Resources["memory.max"], CultureInfo.InvariantCulture, out long memory)
+        Require(!long.TryParse(_spec.Resources["memory.max"], CultureInfo.InvariantCulture, out long memory)
             || memory >= Environment.SystemPageSize,
             "linux.resources.memory.limit", $"must be a page or more ({Environment.SystemPageSize} bytes): nothing can run without memory",
-            spec.Resources["memory.max"]);
-        Require(spec.Resources["pids.max"] != "0", "linux.resources.pids.limit", "must be 1 or more: nothing can run without a process",
+            _spec.Resources["memory.max"]);
+        Require(_spec.Resources["pids.max"] != "0", "linux.resources.pids.limit", "must be 1 or more: nothing can run without a process",
             "0");
     }
 
     /// <summary>What cannot be where nobody gets the container's streams.</summary>
-    internal static IReadOnlyList<SpecFault> CheckUnattended(ContainerSpec spec) =>
+    internal static IReadOnlyList<SpecFault> CheckUnattended(ContainerStart start) =>
     [
-        .. new[] { (spec.StandardInput, "stdin"), (spec.StandardOutput, "stdout"), (spec.StandardError, "stderr") }
+        .. new[] { (start.StandardInput, "stdin"), (start.StandardOutput, "stdout"), (start.StandardError, "stderr") }
             .Where(s => s.Item1 is PipeStdio)
             .Select(s => new SpecFault("process." + s.Item2,
                 "must not be a pipe in RunAsync, which hands out no streams: use CaptureAsync or StartAsync", null)),
-        .. spec.Terminal
+        .. start.Spec.Terminal
             ? [new SpecFault("process.terminal", "must not be used in RunAsync, which hands out no streams: use StartAsync", null)]
             : (SpecFault[])[],
     ];
 
     private void CheckStreams()
     {
-        Require(!spec.Terminal
-            || (spec.StandardInput, spec.StandardOutput, spec.StandardError) == (Stdio.Null, Stdio.Inherit, Stdio.Inherit),
+        Require(!_spec.Terminal
+            || (start.StandardInput, start.StandardOutput, start.StandardError) == (Stdio.Null, Stdio.Inherit, Stdio.Inherit),
             "process.terminal", "must not be combined with settings for the standard streams, which the terminal is", null);
-        Require(!spec.Terminal || HasMount<DevMount>(), "process.terminal", "needs a /dev mount of its own", null);
-        foreach ((Stdio stdio, string name) in new[] { (spec.StandardInput, "stdin"), (spec.StandardOutput, "stdout"),
-            (spec.StandardError, "stderr") })
+        Require(!_spec.Terminal || HasMount<DevMount>(), "process.terminal", "needs a /dev mount of its own", null);
+        foreach ((Stdio stdio, string name) in new[] { (start.StandardInput, "stdin"), (start.StandardOutput, "stdout"),
+            (start.StandardError, "stderr") })
         {
             Require(stdio is not FileStdio file || IsAbsolute(file.Path), "process." + name, "must be an absolute path",
                 (stdio as FileStdio)?.Path);
             Require(name == "stdin" ? stdio is not (SinkStdio or WriterStdio) : stdio is not (ContentStdio or SourceStdio),
                 "process." + name, name == "stdin" ? "must be something to read from" : "must be something to write to", null);
-            Require(name == "stdin" || spec.OutputMax is null || spec.CountsSomeOutput
+            Require(name == "stdin" || _spec.OutputMax is null || start.CountsSomeOutput
                 || stdio is NullStdio or PipeStdio or SinkStdio or WriterStdio,
                 "process." + name, "must be a pipe, a stream or nothing for a limit of output, which is counted by this process", null);
             Require(stdio is not HandleStdio { SafeHandle: { IsClosed: true } or { IsInvalid: true } }, "process." + name,
                 "must be an open handle", null);
         }
 
-        Require(spec.OutputMax is not { Bytes: <= 0 }, "outputMax", "must be more than nothing", spec.OutputMax?.ToString());
-        foreach (var target in spec.Descriptors.GroupBy(d => d.Target))
+        foreach (var secret in start.Secrets.GroupBy(s => s.Name).Where(s => s.Count() > 1))
+            Require(false, "secrets", "must use a name once", secret.Key);
+        Require(_spec.OutputMax is not { Bytes: <= 0 }, "outputMax", "must be more than nothing", _spec.OutputMax?.ToString());
+        foreach (var target in start.Descriptors.GroupBy(d => d.Target))
         {
             Require(target.Key is >= 3 and < 1024, "process.descriptors", "must have numbers from 3 to 1023", Text(target.Key));
             Require(target.Count() == 1, "process.descriptors", "must use a number once", Text(target.Key));
@@ -189,9 +195,9 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
 
     private void CheckMounts()
     {
-        for (int i = 0; i < spec.Mounts.Length; i++)
+        for (int i = 0; i < _spec.Mounts.Length; i++)
         {
-            Mount mount = spec.Mounts[i];
+            Mount mount = _spec.Mounts[i];
             string path = Index("mounts", i);
             Require(IsAbsolute(mount.Destination) && mount.Destination.Trim('/').Length > 0, path + ".destination",
                 "must be an absolute path below /, without ..", mount.Destination);
@@ -226,23 +232,23 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
             }
         }
 
-        foreach (string masked in spec.MaskedPaths)
+        foreach (string masked in _spec.MaskedPaths)
             Require(IsAbsolute(masked) && Depth(masked) <= InRoot.MaxDepth, "linux.maskedPaths",
                 "must be an absolute path of at most 50 parts", masked);
-        foreach (string readOnly in spec.ReadOnlyPaths)
+        foreach (string readOnly in _spec.ReadOnlyPaths)
             Require(IsAbsolute(readOnly) && Depth(readOnly) <= InRoot.MaxDepth, "linux.readonlyPaths",
                 "must be an absolute path of at most 50 parts", readOnly);
     }
 
     private void CheckNamespaces()
     {
-        NamespaceSettings settings = spec.Namespaces;
+        NamespaceSettings settings = _spec.Namespaces;
         const NamespaceKinds Shareable = NamespaceKinds.Ipc | NamespaceKinds.Pid | NamespaceKinds.Net | NamespaceKinds.Uts
             | NamespaceKinds.Cgroup;
         Require((settings.SharedWithHost & ~Shareable) == 0, "linux.namespaces",
             "must share only ipc, pid, net, uts or cgroup with the host",
             (settings.SharedWithHost & ~Shareable).ToString());
-        foreach (var joined in settings.Joined.GroupBy(j => j.Kind))
+        foreach (var joined in start.Joined.GroupBy(j => j.Kind))
         {
             Require(joined.Key.Each().Count() == 1 && joined.Key is not (NamespaceKinds.Mount or NamespaceKinds.Time), "linux.namespaces",
                 "must join single namespaces other than mount and time", joined.Key.ToString());
@@ -252,7 +258,7 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
                 joined.First().ToString());
         }
 
-        bool joinsUser = settings.Joined.Any(j => j.Kind == NamespaceKinds.User);
+        bool joinsUser = start.Joined.Any(j => j.Kind == NamespaceKinds.User);
         Require(!joinsUser || settings.User == UserNamespaceMode.Auto, "linux.namespaces",
             "must either join a user namespace or have one of its own", "user");
         Require((settings.UserIds is null) == (settings.GroupIds is null), "linux.gidMappings",
@@ -260,7 +266,7 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
         Require(settings.UserIds is null || settings.User != UserNamespaceMode.Host, "linux.uidMappings",
             "need a user namespace of its own", "host");
         bool ownUts = Owns(NamespaceKinds.Uts);
-        foreach ((string? name, string path) in new[] { (spec.HostName, "hostname"), (spec.DomainName, "domainname") })
+        foreach ((string? name, string path) in new[] { (_spec.HostName, "hostname"), (_spec.DomainName, "domainname") })
         {
             Require(name is null || ownUts, path, "needs a UTS namespace of its own", name);
             bool fits = name is null || Encoding.UTF8.GetByteCount(name) is > 0 and <= 64;
@@ -276,8 +282,8 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
     /// <summary>Only settings of namespaces that are the container's own: all others are the host's.</summary>
     private void CheckSysctls()
     {
-        Require(spec.Sysctls.IsEmpty || HasMount<ProcMount>(), "linux.sysctl", "needs a /proc mount of its own", null);
-        foreach ((string key, string value) in spec.Sysctls)
+        Require(_spec.Sysctls.IsEmpty || HasMount<ProcMount>(), "linux.sysctl", "needs a /proc mount of its own", null);
+        foreach ((string key, string value) in _spec.Sysctls)
         {
             Require(key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
                 && !key.Contains("..", StringComparison.Ordinal),
@@ -303,8 +309,8 @@ internal sealed partial class SpecValidator(ContainerSpec spec)
             : null;
     }
 
-    private bool Owns(NamespaceKinds kind) => !spec.Namespaces.SharedWithHost.HasFlag(kind)
-        && spec.Namespaces.Joined.All(j => j.Kind != kind);
+    private bool Owns(NamespaceKinds kind) => !_spec.Namespaces.SharedWithHost.HasFlag(kind)
+        && start.Joined.All(j => j.Kind != kind);
 
     private static bool IsAbsolute(string? path) => path is not null && path.StartsWith('/') && IsText(path)
         && !path.Split('/').Contains("..");

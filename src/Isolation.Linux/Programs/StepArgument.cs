@@ -40,9 +40,14 @@ internal abstract record StepArgument(string Text)
     internal static StepArgument Null { get; } = new WordArgument(0, "NULL");
 
     /// <summary>A NULL-ended array of strings, as for argv.</summary>
-    internal static StepArgument StringArray(IEnumerable<string> strings)
+    internal static StepArgument StringArray(IEnumerable<string> strings) => Array([.. strings.Select(String)]);
+
+    /// <summary>Variables of an environment, of which the names alone are printed: values may be secrets.</summary>
+    internal static StepArgument Variables(IEnumerable<KeyValuePair<string, string>> variables) =>
+        Array([.. variables.Select(v => String($"{v.Key}={v.Value}") with { Text = Quote($"{v.Key}=***") })]);
+
+    private static DataArgument Array(ImmutableArray<StepArgument> items)
     {
-        ImmutableArray<StepArgument> items = [.. strings.Select(String)];
         return new DataArgument($"[{string.Join(", ", items)}]", [.. new byte[(items.Length + 1) * 8]])
         {
             Pointers = [.. items.Select((item, i) => (i * 8, item))],

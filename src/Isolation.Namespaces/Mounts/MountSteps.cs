@@ -273,6 +273,8 @@ internal static class MountSteps
                 StepArgument.Flags((uint)mount.Mode, Octal(mount.Mode))) { Result = file },
             new SyscallStep(Syscall.write, file, StepArgument.Bytes(mount.Content.AsSpan(), $"[{mount.Content.Length} bytes]"),
                 mount.Content.Length),
+            .. mount.UserId is null && mount.GroupId is null ? (ImmutableArray<SyscallStep>)[]
+                : [new SyscallStep(Syscall.fchown, file, mount.UserId ?? 0, mount.GroupId ?? 0)],
             new SyscallStep(Syscall.close, file),
             MountCalls.CloneTree(staging, name, tree, follow: false),
             MountCalls.SetAttributes(tree, "", mount.Flags),

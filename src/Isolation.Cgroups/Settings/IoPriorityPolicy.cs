@@ -1,7 +1,7 @@
 namespace Isolation.Cgroups;
 
 /// <summary>What I/O priority class requests get: <c>io.prio.class</c>.</summary>
-public enum IoPriorityClass
+public enum IoPriorityPolicy
 {
     /// <summary>The process's own.</summary>
     NoChange,
