@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.Net;
-using System.Net.NetworkInformation;
-using Isolation.Net;
 
 namespace Isolation.Containers;
 

@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using System.Net;
-using System.Net.NetworkInformation;
 using Isolation.Net.Routing;
 
 namespace Isolation.Containers;

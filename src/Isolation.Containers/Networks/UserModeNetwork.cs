@@ -1,8 +1,3 @@
-using System.Collections.Immutable;
-using System.Net;
-using System.Net.NetworkInformation;
-using Isolation.Net;
-
 namespace Isolation.Containers;
 
 /// <summary>A network made by a program of the host that turns packets into ordinary sockets:

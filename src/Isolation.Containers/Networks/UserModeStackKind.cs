@@ -1,8 +1,3 @@
-using System.Collections.Immutable;
-using System.Net;
-using System.Net.NetworkInformation;
-using Isolation.Net;
-
 namespace Isolation.Containers;
 
 /// <summary>Which program is the user-mode stack.</summary>
