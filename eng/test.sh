@@ -20,7 +20,7 @@ done
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-packages=(gcc libc6-dev linux-libc-dev libseccomp2 binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux iproute2 nftables socat iperf3 slirp4netns strace)
+packages=(gcc libc6-dev linux-libc-dev libseccomp2 dbus binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux iproute2 nftables socat iperf3 slirp4netns strace)
 [ $quick = 1 ] || packages+=(qemu-system-arm mmdebstrap e2fsprogs zstd python3)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -51,6 +51,13 @@ public class StructureTests
         }
     }
 
+    /// <summary>Who does not talk to systemd has no D-Bus library to ship.</summary>
+    [Fact]
+    public void Only_Isolation_Cgroups_depends_on_D_Bus() =>
+        Assert.Equal(["Isolation.Cgroups"], Sources("*.csproj").Where(f => !f.Contains("/tests/", StringComparison.Ordinal)
+            && XDocument.Load(f).Descendants("PackageReference").Any(r => ((string)r.Attribute("Include")!).Contains("DBus",
+                StringComparison.Ordinal))).Select(Path.GetFileNameWithoutExtension));
+
     [Fact]
     public void Unsafe_code_and_native_calls_stay_in_Isolation_Linux()
     {

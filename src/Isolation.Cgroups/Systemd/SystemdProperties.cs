@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Isolation.Linux.Systemd;
+using Tmds.DBus.Protocol;
 
 namespace Isolation.Cgroups;
 
@@ -19,7 +19,7 @@ internal sealed class SystemdProperties
         ["cpu.weight"] = "CPUWeight",
     };
 
-    private readonly List<(string Name, string Type, Action<SdBusWriter> Value)> _properties = [];
+    private readonly List<(string Name, string Type, BusWrite Value)> _properties = [];
     private readonly List<string> _names = [];
 
     private SystemdProperties()
@@ -46,10 +46,10 @@ internal sealed class SystemdProperties
         return properties;
     }
 
-    internal void Write(SdBusWriter writer)
+    internal void Write(ref MessageWriter writer)
     {
-        foreach ((string name, string type, Action<SdBusWriter> value) in _properties)
-            SystemdScope.Property(writer, name, type, value);
+        foreach ((string name, string type, BusWrite value) in _properties)
+            SystemdScope.Property(ref writer, name, type, value);
     }
 
     private bool TryAdd(CgroupSetting setting)
@@ -57,7 +57,7 @@ internal sealed class SystemdProperties
         if (s_sizes.TryGetValue(setting.File, out string? property))
         {
             ulong value = setting.Value == "max" ? ulong.MaxValue : ulong.Parse(setting.Value, CultureInfo.InvariantCulture);
-            Add(property, "t", w => w.UInt64(value));
+            Add(property, "t", (ref w) => w.WriteUInt64(value));
             return true;
         }
 
@@ -68,18 +68,18 @@ internal sealed class SystemdProperties
                 ulong period = words.Length > 1 ? ulong.Parse(words[1], CultureInfo.InvariantCulture) : 100_000;
                 // systemd counts the quota for a second, whatever the period.
                 ulong quota = words[0] == "max" ? ulong.MaxValue : ulong.Parse(words[0], CultureInfo.InvariantCulture) * 1_000_000 / period;
-                Add("CPUQuotaPerSecUSec", "t", w => w.UInt64(quota));
-                Add("CPUQuotaPeriodUSec", "t", w => w.UInt64(period));
+                Add("CPUQuotaPerSecUSec", "t", (ref w) => w.WriteUInt64(quota));
+                Add("CPUQuotaPeriodUSec", "t", (ref w) => w.WriteUInt64(period));
                 return true;
             case "cpuset.cpus":
-                Add("AllowedCPUs", "ay", w => w.Bytes(Mask(setting.Value)));
+                Add("AllowedCPUs", "ay", (ref w) => w.WriteArray(Mask(setting.Value)));
                 return true;
             case "cpuset.mems":
-                Add("AllowedMemoryNodes", "ay", w => w.Bytes(Mask(setting.Value)));
+                Add("AllowedMemoryNodes", "ay", (ref w) => w.WriteArray(Mask(setting.Value)));
                 return true;
             case "io.weight" when setting.Value.StartsWith("default ", StringComparison.Ordinal):
                 ulong weight = ulong.Parse(setting.Value.AsSpan(8), CultureInfo.InvariantCulture);
-                Add("IOWeight", "t", w => w.UInt64(weight));
+                Add("IOWeight", "t", (ref w) => w.WriteUInt64(weight));
                 return true;
             default:
                 return false;
@@ -99,18 +99,19 @@ internal sealed class SystemdProperties
                 allowed.Add((Specifier(kind, rule), rule.AccessText));
         }
 
-        Add("DevicePolicy", "s", w => w.String("strict"));
-        Add("DeviceAllow", "a(ss)", w => w.Container('a', "(ss)", a =>
+        Add("DevicePolicy", "s", (ref w) => w.WriteString("strict"));
+        Add("DeviceAllow", "a(ss)", (ref w) =>
         {
+            ArrayStart array = w.WriteArrayStart(DBusType.Struct);
             foreach ((string device, string access) in allowed)
             {
-                a.Container('r', "ss", r =>
-                {
-                    r.String(device);
-                    r.String(access);
-                });
+                w.WriteStructureStart();
+                w.WriteString(device);
+                w.WriteString(access);
             }
-        }));
+
+            w.WriteArrayEnd(array);
+        });
     }
 
     private static string Specifier(DeviceKind kind, DeviceRule rule)
@@ -134,7 +135,7 @@ internal sealed class SystemdProperties
         return mask;
     }
 
-    private void Add(string name, string type, Action<SdBusWriter> value)
+    private void Add(string name, string type, BusWrite value)
     {
         _properties.Add((name, type, value));
         _names.Add(name);

@@ -2,32 +2,30 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using Isolation.Linux;
-using Isolation.Linux.Systemd;
+using Tmds.DBus.Protocol;
 
 namespace Isolation.Cgroups;
 
 /// <summary>A transient scope or slice of systemd: a control group that systemd makes, knows of, and removes when it is empty.</summary>
 /// <remarks>On a host with systemd it is the owner of the tree: what is made behind its back may be undone by it. A scope with
 /// <c>Delegate=yes</c> is ours to divide. Limits are told to systemd as properties, which it writes to the files and keeps through a
-/// daemon-reload; what it has no property for is written to the file itself. Calls go through sd-bus (libsystemd, loaded at the first use),
-/// each with a time limit. See org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
+/// daemon-reload; what it has no property for is written to the file itself. Calls go over D-Bus, each with a time limit, and are
+/// finished on the calling thread. See org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
 /// <example><code>
 /// using SystemdScope scope = SystemdScope.Start("job-17.scope", processId, CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)));
 /// scope.Cgroup.WithPidsMax(10); // or scope.Apply, which tells systemd too
 /// </code></example>
 public sealed class SystemdScope : IDisposable
 {
-    private const string Manager = "/org/freedesktop/systemd1", ManagerInterface = "org.freedesktop.systemd1.Manager";
-
     /// <summary>How long each call may take unless that is said.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly SdBusConnection _bus;
+    private readonly SystemdBus _bus;
 
-    private SystemdScope(SdBusConnection bus, string unit, CgroupV2 cgroup) => (_bus, Unit, Cgroup) = (bus, unit, cgroup);
+    private SystemdScope(SystemdBus bus, string unit, CgroupV2 cgroup) => (_bus, Unit, Cgroup) = (bus, unit, cgroup);
 
-    /// <summary>Whether this host is run by systemd, and libsystemd is there to talk to it.</summary>
-    public static bool IsAvailable => Directory.Exists("/run/systemd/system") && SdBus.IsAvailable;
+    /// <summary>Whether this host is run by systemd: sd_booted(3).</summary>
+    public static bool IsAvailable => Directory.Exists("/run/systemd/system");
 
     /// <summary>The unit's name: <c>job-17.scope</c>.</summary>
     public string Unit { get; }
@@ -47,7 +45,7 @@ public sealed class SystemdScope : IDisposable
     /// <param name="timeout">How long each call may take; null for <see cref="DefaultTimeout"/>.</param>
     /// <exception cref="LinuxException"><c>EACCES</c>: not authorised. <c>EEXIST</c>: there is such a unit.
     /// <c>ETIMEDOUT</c>: systemd did not answer.</exception>
-    /// <exception cref="KernelFeatureException">There is no systemd, no libsystemd, or the host's controllers are on version 1.</exception>
+    /// <exception cref="KernelFeatureException">There is no systemd, or the host's controllers are on version 1.</exception>
     public static SystemdScope Start(string unit, int processId, CgroupSettings? settings = null, IEnumerable<DeviceRule>? devices = null,
         string? slice = null, bool user = false, TimeSpan? timeout = null)
     {
@@ -55,15 +53,7 @@ public sealed class SystemdScope : IDisposable
         if (!unit.EndsWith(".scope", StringComparison.Ordinal))
             throw new ArgumentException($"\"{unit}\" does not end in .scope.", nameof(unit));
         SystemdProperties properties = SystemdProperties.Of(settings ?? CgroupSettings.None, devices);
-        SystemdScope scope = StartUnit(unit, user, timeout ?? DefaultTimeout, writer =>
-        {
-            Property(writer, "PIDs", "au", v => v.Container('a', "u", a => a.UInt32((uint)processId)));
-            Property(writer, "Delegate", "b", v => v.Bool(true));
-            Property(writer, "CollectMode", "s", v => v.String("inactive-or-failed"));
-            if (slice is not null)
-                Property(writer, "Slice", "s", v => v.String(slice));
-            properties.Write(writer);
-        });
+        SystemdScope scope = StartScope(Connect(user, timeout), unit, processId, properties, slice, timeout);
         // What systemd has no property for.
         scope.Cgroup.Apply(properties.Files);
         return scope;
@@ -82,7 +72,7 @@ public sealed class SystemdScope : IDisposable
         if (!unit.EndsWith(".slice", StringComparison.Ordinal))
             throw new ArgumentException($"\"{unit}\" does not end in .slice.", nameof(unit));
         SystemdProperties properties = SystemdProperties.Of(settings ?? CgroupSettings.None, null);
-        SystemdScope slice = StartUnit(unit, user, timeout ?? DefaultTimeout, properties.Write);
+        SystemdScope slice = StartUnit(Connect(user, timeout), unit, timeout ?? DefaultTimeout, properties.Write);
         slice.Cgroup.Apply(properties.Files);
         return slice;
     }
@@ -94,47 +84,47 @@ public sealed class SystemdScope : IDisposable
     public void Apply(CgroupSettings settings, IEnumerable<DeviceRule>? devices = null)
     {
         SystemdProperties properties = SystemdProperties.Of(settings ?? throw new ArgumentNullException(nameof(settings)), devices);
-        _bus.Call(Manager, ManagerInterface, "SetUnitProperties", $"unit \"{Unit}\"", writer =>
+        _bus.Call("SetUnitProperties", "sba(sv)", Unit, (ref writer) =>
         {
-            writer.String(Unit);
-            writer.Bool(true); // until the unit is gone, not for good
-            writer.Container('a', "(sv)", properties.Write);
-        }, _ => true);
+            writer.WriteString(Unit);
+            writer.WriteBool(true); // until the unit is gone, not for good
+            ArrayStart array = writer.WriteArrayStart(DBusType.Struct);
+            properties.Write(ref writer);
+            writer.WriteArrayEnd(array);
+        });
         Cgroup.Apply(properties.Files);
     }
 
     /// <summary>Stops the unit: systemd kills what is in it. Calls <c>StopUnit</c>; returns when the job is queued.</summary>
     /// <exception cref="LinuxException">systemd refused it.</exception>
-    public void Stop() => _bus.Call(Manager, ManagerInterface, "StopUnit", $"unit \"{Unit}\"", writer =>
+    public void Stop() => _bus.Call("StopUnit", "ss", Unit, (ref writer) =>
     {
-        writer.String(Unit);
-        writer.String("replace");
-    }, _ => true);
+        writer.WriteString(Unit);
+        writer.WriteString("replace");
+    });
 
     /// <summary>Moves a process to a delegated unit of the user's instance of systemd, or to a control group below it: also one of another
     /// session, which the kernel lets only the system's instance move. Calls <c>AttachProcessesToUnit</c>.</summary>
     internal static void Attach(string unit, string below, int processId)
     {
-        using SdBusConnection bus = SdBusConnection.Open(user: true, DefaultTimeout);
-        bus.Call(Manager, ManagerInterface, "AttachProcessesToUnit", $"unit \"{unit}\"", writer =>
-        {
-            writer.String(unit);
-            writer.String(below);
-            writer.Container('a', "u", a => a.UInt32((uint)processId));
-        }, _ => true);
+        using SystemdBus bus = SystemdBus.Open(user: true, DefaultTimeout);
+        Attach(bus, unit, below, processId);
     }
+
+    internal static void Attach(SystemdBus bus, string unit, string below, int processId) =>
+        bus.Call("AttachProcessesToUnit", "ssau", unit, (ref writer) =>
+        {
+            writer.WriteString(unit);
+            writer.WriteString(below);
+            writer.WriteArray(new[] { (uint)processId });
+        });
 
     /// <summary>Whether the user's instance of systemd has delegated a unit of its own: the property <c>Delegate</c>.</summary>
     internal static bool IsDelegated(string unit)
     {
-        using SdBusConnection bus = SdBusConnection.Open(user: true, DefaultTimeout);
-        string path = bus.Call(Manager, ManagerInterface, "GetUnit", $"unit \"{unit}\"", w => w.String(unit), r => r.String('o'));
+        using SystemdBus bus = SystemdBus.Open(user: true, DefaultTimeout);
         string kind = unit.EndsWith(".scope", StringComparison.Ordinal) ? "Scope" : "Service";
-        return bus.Call(path, "org.freedesktop.DBus.Properties", "Get", $"unit \"{unit}\"", w =>
-        {
-            w.String("org.freedesktop.systemd1." + kind);
-            w.String("Delegate");
-        }, r => r.BoolVariant());
+        return bus.Bool(bus.PathOf("GetUnit", unit), "org.freedesktop.systemd1." + kind, "Delegate", unit);
     }
 
     /// <summary>Closes the connection and the control group; the unit stays as long as something is in it.</summary>
@@ -144,31 +134,40 @@ public sealed class SystemdScope : IDisposable
         _bus.Dispose();
     }
 
-    internal static void Property(SdBusWriter writer, string name, string type,
-        Action<SdBusWriter> value) => writer.Container('r', "sv", s =>
+    internal static void Property(ref MessageWriter writer, string name, string type, BusWrite value)
     {
-        s.String(name);
-        s.Container('v', type, value);
-    });
+        writer.WriteStructureStart();
+        writer.WriteString(name);
+        writer.WriteSignature(type);
+        value(ref writer);
+    }
 
-    private static SystemdScope StartUnit(string unit, bool user, TimeSpan timeout, Action<SdBusWriter> properties)
+    /// <summary>Starts a transient scope over a connection, which it takes over.</summary>
+    internal static SystemdScope StartScope(SystemdBus bus, string unit, int processId, SystemdProperties properties, string? slice,
+        TimeSpan? timeout = null) => StartUnit(bus, unit, timeout ?? DefaultTimeout, (ref writer) =>
+        {
+            Property(ref writer, "PIDs", "au", (ref v) => v.WriteArray(new[] { (uint)processId }));
+            Property(ref writer, "Delegate", "b", (ref v) => v.WriteBool(true));
+            Property(ref writer, "CollectMode", "s", (ref v) => v.WriteString("inactive-or-failed"));
+            if (slice is not null)
+                Property(ref writer, "Slice", "s", (ref v) => v.WriteString(slice));
+            properties.Write(ref writer);
+        });
+
+    /// <summary>Starts a transient unit over a connection, which it takes over, and waits for the control group.</summary>
+    internal static SystemdScope StartUnit(SystemdBus bus, string unit, TimeSpan timeout, BusWrite properties)
     {
-        if (!Directory.Exists("/run/systemd/system"))
-            throw new KernelFeatureException("a unit of systemd", "this host is not run by systemd",
-                "Use Cgroup.Create, which needs none.");
-        if (CgroupHierarchies.Read().Mode != CgroupMode.Unified)
-            throw new KernelFeatureException("a unit of systemd", "the host's controllers are on version 1",
-                "Boot with systemd.unified_cgroup_hierarchy=1.");
-        SdBusConnection bus = SdBusConnection.Open(user, timeout);
         try
         {
-            bus.Call(Manager, ManagerInterface, "StartTransientUnit", $"unit \"{unit}\"", writer =>
+            bus.Call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit, (ref writer) =>
             {
-                writer.String(unit);
-                writer.String("fail");
-                writer.Container('a', "(sv)", properties);
-                writer.Container('a', "(sa(sv))", _ => { });
-            }, _ => true);
+                writer.WriteString(unit);
+                writer.WriteString("fail");
+                ArrayStart array = writer.WriteArrayStart(DBusType.Struct);
+                properties(ref writer);
+                writer.WriteArrayEnd(array);
+                writer.WriteArrayEnd(writer.WriteArrayStart(DBusType.Struct)); // no other units
+            });
             return new SystemdScope(bus, unit, WaitForCgroup(bus, unit, timeout));
         }
         catch
@@ -178,18 +177,29 @@ public sealed class SystemdScope : IDisposable
         }
     }
 
-    /// <summary>The call returns when the job is queued: the control group is there when the job is done.</summary>
-    private static CgroupV2 WaitForCgroup(SdBusConnection bus, string unit, TimeSpan timeout)
+    private static SystemdBus Connect(bool user, TimeSpan? timeout)
     {
-        string path = bus.Call(Manager, ManagerInterface, "LoadUnit", $"unit \"{unit}\"", w => w.String(unit), r => r.String('o'));
+        if (!IsAvailable)
+            throw new KernelFeatureException("a unit of systemd", "this host is not run by systemd",
+                "Use Cgroup.Create, which needs none.");
+        if (CgroupHierarchies.Read().Mode != CgroupMode.Unified)
+            throw new KernelFeatureException("a unit of systemd", "the host's controllers are on version 1",
+                "Boot with systemd.unified_cgroup_hierarchy=1.");
+        return SystemdBus.Open(user, timeout ?? DefaultTimeout);
+    }
+
+    /// <summary>The call returns when the job is queued: the control group is there when the job is done.</summary>
+    private static CgroupV2 WaitForCgroup(SystemdBus bus, string unit, TimeSpan timeout)
+    {
+        string path = bus.PathOf("LoadUnit", unit);
         string @interface = unit.EndsWith(".slice", StringComparison.Ordinal)
             ? "org.freedesktop.systemd1.Slice"
             : "org.freedesktop.systemd1.Scope";
         long begin = Stopwatch.GetTimestamp();
         while (true)
         {
-            string state = Get(bus, path, "org.freedesktop.systemd1.Unit", "ActiveState", unit);
-            if (state == "active" && Get(bus, path, @interface, "ControlGroup", unit) is { Length: > 0 } group)
+            string state = bus.Text(path, "org.freedesktop.systemd1.Unit", "ActiveState", unit);
+            if (state == "active" && bus.Text(path, @interface, "ControlGroup", unit) is { Length: > 0 } group)
                 return CgroupV2.Open(group);
             if (state == "failed" || Stopwatch.GetElapsedTime(begin) > timeout)
                 throw new LinuxException("start", $"unit \"{unit}\"", "systemd's StartTransientUnit",
@@ -197,11 +207,4 @@ public sealed class SystemdScope : IDisposable
             Thread.Sleep(2);
         }
     }
-
-    private static string Get(SdBusConnection bus, string path, string @interface, string name, string unit) =>
-        bus.Call(path, "org.freedesktop.DBus.Properties", "Get", $"unit \"{unit}\"", w =>
-        {
-            w.String(@interface);
-            w.String(name);
-        }, r => r.StringVariant());
 }

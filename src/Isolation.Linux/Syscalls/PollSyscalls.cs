@@ -6,13 +6,16 @@ internal static unsafe class PollSyscalls
     private const short POLLIN = 1, POLLHUP = 0x10;
     private const int Attempts = 8;
 
-    internal static bool IsReadable(LinuxHandle handle)
+    internal static bool IsReadable(LinuxHandle handle) => IsReadable(handle, TimeSpan.Zero);
+
+    /// <summary>Waits until there is something to read, or the end; false where the time is over.</summary>
+    internal static bool IsReadable(LinuxHandle handle, TimeSpan limit)
     {
         using Borrow file = new(handle);
         pollfd request = new() { fd = file.Number, events = POLLIN };
-        long* zero = stackalloc long[2];
-        zero[0] = zero[1] = 0;
-        SyscallResult result = Poll(&request, 1, zero);
+        long* time = stackalloc long[2];
+        (time[0], time[1]) = ((long)limit.TotalSeconds, limit.Ticks % TimeSpan.TicksPerSecond * 100);
+        SyscallResult result = Poll(&request, 1, time);
         result.ThrowIfError("poll", handle.ToString()!, "ppoll(2)");
         return result.Value > 0;
     }

