@@ -16,7 +16,7 @@ internal sealed record PlanFallback(bool Weakens, string Part, string Chosen, st
 internal static class PlanFallbacks
 {
     internal static IEnumerable<PlanFallback> Of(LaunchPlan plan) =>
-        [.. Processes(plan), .. Groups(plan), .. Ids(plan), .. Mounts(plan), .. Rights(plan)];
+        [.. Processes(plan), .. Groups(plan), .. Ids(plan), .. Mounts(plan), .. Network(plan), .. Rights(plan)];
 
     private static IEnumerable<PlanFallback> Processes(LaunchPlan plan)
     {
@@ -65,6 +65,12 @@ internal static class PlanFallbacks
             yield return new(false, "mount of cgroup2", "left out", "version 2 of control groups is not mounted");
         if (plan.Spec.Rootfs is HostRootfs && OwnsUserNamespace(plan))
             yield return new(false, "root", "an overlay for each directory", "a user namespace may not lay one over the whole root");
+    }
+
+    private static IEnumerable<PlanFallback> Network(LaunchPlan plan)
+    {
+        if (plan.Spec.Network.Network is UserModeNetwork { Stack: UserModeStackKind.Auto } && plan.Facts.Pasta is null)
+            yield return new(false, "network", "slirp4netns", "pasta is not installed");
     }
 
     private static IEnumerable<PlanFallback> Rights(LaunchPlan plan)
