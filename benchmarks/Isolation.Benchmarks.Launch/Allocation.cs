@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using Isolation.Containers;
+using Microsoft.Extensions.Logging;
 
 namespace Isolation.Benchmarks.Launch;
 
@@ -13,6 +15,55 @@ internal static class Allocation
         Console.WriteLine($"\n{"per launch, start to dispose",-40} {"bytes",9} {"us",9}");
         await RowAsync("by a plan", () => scene.WithInit);
         await RowAsync("by a builder, planned each time", () => scene.Builder.Plan());
+        LaunchPlan warned = scene.Builder.WithLogger(new Logger(LogLevel.Warning)).Plan();
+        await RowAsync("by a plan, a logger of warnings", () => warned);
+        LaunchPlan told = scene.Builder.WithLogger(new Logger(LogLevel.Information)).Plan();
+        await RowAsync("by a plan, a logger of everything", () => told);
+        using (MeterListener _ = Meter())
+            await RowAsync("by a plan, measured", () => scene.WithInit);
+        using (ActivityListener _ = Spans())
+            await RowAsync("by a plan, a span each", () => scene.WithInit);
+    }
+
+    private static MeterListener Meter()
+    {
+        var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Meter.Name == ContainerDiagnostics.MeterName)
+                    l.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => { });
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => { });
+        listener.Start();
+        return listener;
+    }
+
+    private static ActivityListener Spans()
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = s => s.Name == ContainerDiagnostics.ActivitySourceName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
+    /// <summary>Formats nothing and keeps nothing.</summary>
+    private sealed class Logger(LogLevel least) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= least;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
+        {
+        }
     }
 
     /// <summary>The round with the fewest bytes counts: what other threads allocate meanwhile belongs to no launch.</summary>

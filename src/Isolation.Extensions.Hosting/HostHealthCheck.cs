@@ -4,7 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Isolation.Extensions.Hosting;
 
-/// <summary>The preflight of the host as a health check: without what is needed no container starts; without the rest some cannot.</summary>
+/// <summary>The preflight of the host as a health check: without what is needed no container starts, without the rest some do
+/// not.</summary>
 internal sealed class HostHealthCheck(IReadOnlySet<string> required, Func<ImmutableArray<HostCheck>> look) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

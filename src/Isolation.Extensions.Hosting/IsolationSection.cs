@@ -56,7 +56,8 @@ internal sealed class IsolationSection(IConfiguration configuration) : IConfigur
         reader.Switch(nameof(definition.ReadOnlyRoot), v => definition.ReadOnlyRoot = v);
         reader.Switch(nameof(definition.AllowNewPrivileges), v => definition.AllowNewPrivileges = v);
         CapabilitySet? capabilities = null;
-        reader.List(nameof(definition.Capabilities), v => capabilities = (capabilities ?? CapabilitySet.None).Union(CapabilitySet.Parse(v)));
+        reader.List(nameof(definition.Capabilities),
+            v => capabilities = (capabilities ?? CapabilitySet.None).Union(CapabilitySet.Parse(v)));
         definition.Capabilities = capabilities ?? definition.Capabilities;
         reader.Sections(nameof(definition.Mounts), mount => ReadMount(mount, definition.Mounts));
         ReadLimits(reader, definition);
@@ -112,7 +113,7 @@ internal sealed class IsolationSection(IConfiguration configuration) : IConfigur
             throw new FormatException("Size is for a tmpfs, which has no Source.");
         bool isReadOnly = readOnly ?? source is not null;
         mounts.Add(source is null
-            ? new TmpfsMount(destination, Flags(isReadOnly)) { SizeBytes = size?.Bytes }
+            ? new TmpfsMount(destination, Flags(isReadOnly)) { Size = size }
             : new BindMount(source, destination, Flags(isReadOnly)));
     }
 

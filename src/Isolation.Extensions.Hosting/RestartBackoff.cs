@@ -1,6 +1,7 @@
 namespace Isolation.Extensions.Hosting;
 
-/// <summary>Decides whether a container that has ended is started again, and after how long. Pure but for the count that it keeps.</summary>
+/// <summary>Decides whether a container that has ended is started again, and after how long. Pure but for the count that it
+/// keeps.</summary>
 internal sealed class RestartBackoff(ContainerServiceOptions options)
 {
     /// <summary>Restarts in a row, without a healthy time between them.</summary>

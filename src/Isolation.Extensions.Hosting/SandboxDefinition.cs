@@ -105,11 +105,11 @@ public sealed class SandboxDefinition
         if (Name is { } name)
             builder = builder.WithName(name);
         if (ReadOnlyRoot is { } readOnly)
-            builder = builder.WithReadOnlyRoot(readOnly);
+            builder = readOnly ? builder.WithReadOnlyRoot() : builder.WithWritableRoot();
         if (Capabilities is { } capabilities)
             builder = builder.WithCapabilities(capabilities);
         if (AllowNewPrivileges is { } allowed)
-            builder = builder.WithNoNewPrivileges(!allowed);
+            builder = allowed ? builder.AllowNewPrivileges() : builder.WithNoNewPrivileges();
         if (SharesHostNetwork)
             builder = builder.WithNamespacesSharedWithHost(NamespaceKinds.Net);
         if (Network is { } network)

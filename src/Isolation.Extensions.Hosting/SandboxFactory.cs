@@ -20,6 +20,6 @@ internal sealed class SandboxFactory(IOptionsMonitor<IsolationOptions> options, 
             : throw new KeyNotFoundException($"There is no sandbox \"{name}\". {Known(current.Sandboxes.Keys)}");
     }
 
-    internal static string Known(IEnumerable<string> names) => string.Join(", ", names.Order(StringComparer.Ordinal)) is { Length: > 0 } known
-        ? $"There are: {known}." : "None is defined.";
+    internal static string Known(IEnumerable<string> names) =>
+        string.Join(", ", names.Order(StringComparer.Ordinal)) is { Length: > 0 } known ? $"There are: {known}." : "None is defined.";
 }

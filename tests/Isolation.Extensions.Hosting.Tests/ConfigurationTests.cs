@@ -36,7 +36,7 @@ public class ConfigurationTests
         Assert.Equal((false, false), (spec.ReadOnlyRoot, spec.NoNewPrivileges));
         Assert.Equal(CapabilitySet.Of(Capability.NetRaw, Capability.Kill), spec.Capabilities.Bounding);
         Assert.Equal([new BindMount("/srv/in", "/in", MountFlags.NoSuid | MountFlags.NoDev | MountFlags.ReadOnly),
-            new TmpfsMount("/tmp", MountFlags.NoSuid | MountFlags.NoDev) { SizeBytes = 16 << 20 }], spec.Mounts[^2..]);
+            new TmpfsMount("/tmp", MountFlags.NoSuid | MountFlags.NoDev) { Size = ByteSize.FromMebibytes(16) }], spec.Mounts[^2..]);
         Assert.Equal(("268435456", "0", "64", "50000 100000"), (spec.Resources["memory.max"], spec.Resources["memory.swap.max"],
             spec.Resources["pids.max"], spec.Resources["cpu.max"]));
         Assert.Equal((TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30)), (spec.CpuTimeMax, spec.Timeout));

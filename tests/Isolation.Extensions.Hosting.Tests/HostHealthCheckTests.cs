@@ -54,6 +54,7 @@ public class HostHealthCheckTests
     private static Task<HealthCheckResult> CheckAsync(HealthStatus failure, params ImmutableArray<HostCheck> checks)
     {
         var check = new HostHealthCheck(new HashSet<string> { "kernel" }, () => checks);
-        return check.CheckHealthAsync(new HealthCheckContext { Registration = new HealthCheckRegistration("isolation", check, failure, null) });
+        var registration = new HealthCheckRegistration("isolation", check, failure, null);
+        return check.CheckHealthAsync(new HealthCheckContext { Registration = registration });
     }
 }

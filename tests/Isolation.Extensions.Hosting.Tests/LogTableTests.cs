@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Isolation.Extensions.Hosting.Tests;
 
-/// <summary>The ids, names, levels and fields of messages are a promise: docs/logging.md has them, and the code is compared to it.</summary>
+/// <summary>The ids, names, levels and fields of messages are a promise: docs/logging.md has them, and the code is compared to
+/// it.</summary>
 public partial class LogTableTests
 {
     [Fact]

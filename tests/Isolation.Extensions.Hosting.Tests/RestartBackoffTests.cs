@@ -19,7 +19,8 @@ public class RestartBackoffTests
     public void The_delay_doubles_up_to_the_longest()
     {
         RestartBackoff backoff = Backoff();
-        Assert.Equal([100, 200, 400, 800, 1000, 1000], Enumerable.Range(0, 6).Select(_ => backoff.After(false, s_short)!.Value.TotalMilliseconds));
+        Assert.Equal([100, 200, 400, 800, 1000, 1000],
+            Enumerable.Range(0, 6).Select(_ => backoff.After(false, s_short)!.Value.TotalMilliseconds));
         Assert.Equal(6, backoff.InRow);
     }
 

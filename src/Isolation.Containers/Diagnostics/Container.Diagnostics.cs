@@ -175,7 +175,7 @@ public sealed partial class Container
         ContainerInstruments.CountEnd(result);
         if (Logger is not { } logger)
             return;
-        foreach (ContainerLimits limit in ContainerInstruments.Each(result.Limits))
+        foreach (LimitHits limit in ContainerInstruments.Each(result.Limits))
             LogMessages.LimitHit(logger, LoggedName, ProcessId, limit, MaxOf(limit, result));
         if (result.StreamFailure is { } failure)
             LogMessages.StreamFailed(logger, LoggedName, failure.GetType().Name);
@@ -183,16 +183,16 @@ public sealed partial class Container
             result.Duration.TotalMilliseconds, result.Limits);
     }
 
-    private string MaxOf(ContainerLimits limit, ContainerResult result)
+    private string MaxOf(LimitHits limit, ContainerResult result)
     {
         ContainerSpec spec = Plan.Spec;
         object? max = limit switch
         {
-            ContainerLimits.Time => spec.Timeout,
-            ContainerLimits.CpuTime => spec.CpuTimeMax,
-            ContainerLimits.Output => spec.OutputMax,
-            ContainerLimits.Memory => result.Usage?.MemoryMax,
-            ContainerLimits.Pids => spec.Resources["pids.max"] ?? ContainerDefaults.PidsMax.ToString(CultureInfo.InvariantCulture),
+            LimitHits.Time => spec.Timeout,
+            LimitHits.CpuTime => spec.CpuTimeMax,
+            LimitHits.Output => spec.OutputMax,
+            LimitHits.Memory => result.Usage?.MemoryMax,
+            LimitHits.Pids => spec.Resources["pids.max"] ?? ContainerDefaults.PidsMax.ToString(CultureInfo.InvariantCulture),
             _ => null,
         };
         return max switch

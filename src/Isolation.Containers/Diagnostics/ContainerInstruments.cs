@@ -75,7 +75,7 @@ internal static class ContainerInstruments
         if (s_duration.Enabled)
             s_duration.Record(result.Duration.TotalSeconds, new KeyValuePair<string, object?>("isolation.outcome",
                 result.IsSuccess ? "success" : "failure"));
-        foreach (ContainerLimits limit in Each(result.Limits))
+        foreach (LimitHits limit in Each(result.Limits))
             s_limits.Add(1, new KeyValuePair<string, object?>("isolation.limit", limit.ToString()));
         foreach (SeccompDenial denial in result.Denials)
             s_denials.Add(denial.Count, new KeyValuePair<string, object?>("isolation.call", NameOf(denial)));
@@ -89,8 +89,8 @@ internal static class ContainerInstruments
 
     internal static void CountRunning(int difference) => Interlocked.Add(ref s_running, difference);
 
-    internal static IEnumerable<ContainerLimits> Each(ContainerLimits limits) =>
-        Enum.GetValues<ContainerLimits>().Where(l => l != ContainerLimits.None && limits.HasFlag(l));
+    internal static IEnumerable<LimitHits> Each(LimitHits limits) =>
+        Enum.GetValues<LimitHits>().Where(l => l != LimitHits.None && limits.HasFlag(l));
 
     /// <summary>The call alone: its arguments are the program's, and may be secrets.</summary>
     internal static string NameOf(SeccompDenial denial) => denial.Verdict.Call.Name

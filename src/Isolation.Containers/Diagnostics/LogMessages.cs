@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Isolation.Containers;
 
 /// <summary>Every message of this library's log. Ids and names are stable; docs/logging.md has them, and a test compares the two.</summary>
-/// <remarks>No message has an argument of a command, an environment value or the content of a file: of a command only the program.</remarks>
+/// <remarks>No message has an argument of a command, an environment value or the content of a file: of a command only the
+/// program.</remarks>
 internal static partial class LogMessages
 {
     [LoggerMessage(1, LogLevel.Information,
@@ -26,10 +27,10 @@ internal static partial class LogMessages
     [LoggerMessage(5, LogLevel.Information,
         "Container {Container} ended: process {ProcessId} of {Program} {Status} after {DurationMs:F2} ms, limits hit: {Limits}")]
     internal static partial void ContainerEnded(ILogger logger, string container, int processId, string program, string status,
-        double durationMs, ContainerLimits limits);
+        double durationMs, LimitHits limits);
 
     [LoggerMessage(6, LogLevel.Warning, "Container {Container}, process {ProcessId}: the limit {Limit} of {Max} was hit")]
-    internal static partial void LimitHit(ILogger logger, string container, int processId, ContainerLimits limit, string max);
+    internal static partial void LimitHit(ILogger logger, string container, int processId, LimitHits limit, string max);
 
     [LoggerMessage(7, LogLevel.Warning,
         "Container {Container}: the seccomp filter refused {Call} of process {ProcessId} ({ProcessName}): {Action}")]

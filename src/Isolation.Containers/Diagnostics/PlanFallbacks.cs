@@ -34,7 +34,8 @@ internal static class PlanFallbacks
         if (plan.Slots.Cgroup is not { } cgroup)
         {
             yield return new(true, "control group", "this process's own, without a limit of processes", facts.Obstacle
-                ?? (facts.Mode == CgroupMode.None ? "control groups are not mounted" : "one of its own would move this process to a scope"));
+                ?? (facts.Mode == CgroupMode.None ? "control groups are not mounted"
+                    : "one of its own would move this process to a scope"));
             yield break;
         }
 
