@@ -179,6 +179,8 @@ public sealed partial class Container
             LogMessages.LimitHit(logger, LoggedName, ProcessId, limit, MaxOf(limit, result));
         if (result.StreamFailure is { } failure)
             LogMessages.StreamFailed(logger, LoggedName, failure.GetType().Name);
+        if (!logger.IsEnabled(LogLevel.Information))
+            return;
         LogMessages.ContainerEnded(logger, LoggedName, ProcessId, LoggedProgram, result.Status.ToString(),
             result.Duration.TotalMilliseconds, result.Limits);
     }

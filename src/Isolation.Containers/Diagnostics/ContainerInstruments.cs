@@ -89,7 +89,7 @@ internal static class ContainerInstruments
 
     internal static void CountRunning(int difference) => Interlocked.Add(ref s_running, difference);
 
-    internal static IEnumerable<LimitHits> Each(LimitHits limits) =>
+    internal static IEnumerable<LimitHits> Each(LimitHits limits) => limits == LimitHits.None ? [] :
         Enum.GetValues<LimitHits>().Where(l => l != LimitHits.None && limits.HasFlag(l));
 
     /// <summary>The call alone: its arguments are the program's, and may be secrets.</summary>
