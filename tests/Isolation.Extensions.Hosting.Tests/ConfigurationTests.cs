@@ -28,7 +28,7 @@ public class ConfigurationTests
     public void Every_key_reaches_the_spec()
     {
         using ServiceProvider provider = Provider(Judge);
-        ContainerSpec spec = provider.GetRequiredService<ISandboxFactory>().CreateBuilder("Judge").Build();
+        ContainerSpec spec = provider.GetRequiredService<ISandboxFactory>().CreateBuilder("Judge").Build().Spec;
         Assert.Equal(Rootfs.Overlay("/srv/top", "/srv/base"), spec.Rootfs);
         Assert.Equal(["/bin/run", "--fast", "a b"], spec.Command);
         Assert.Equal([new("TOKEN", "secret"), new("lower", "x")], spec.Environment);
@@ -112,7 +112,7 @@ public class ConfigurationTests
         services.AddIsolation(options => options.Sandbox("judge").Environment["FROM"] = "code");
         services.AddIsolation(Section(Judge), options => options.Sandbox("judge").Configure = b => b.WithHostName("late"));
         using ServiceProvider provider = services.BuildServiceProvider();
-        ContainerSpec spec = provider.GetRequiredKeyedService<ContainerBuilder>("judge").Build();
+        ContainerSpec spec = provider.GetRequiredKeyedService<ContainerBuilder>("judge").Build().Spec;
         Assert.Equal(("code", "late", 3), (spec.Environment["FROM"], spec.HostName, spec.Environment.Count));
     }
 
@@ -139,10 +139,10 @@ public class ConfigurationTests
             services.AddIsolation(root.GetSection("Isolation"));
             using ServiceProvider provider = services.BuildServiceProvider();
             ISandboxFactory factory = provider.GetRequiredService<ISandboxFactory>();
-            Assert.Equal("judge", factory.CreateBuilder("judge").Build().HostName);
+            Assert.Equal("judge", factory.CreateBuilder("judge").Build().Spec.HostName);
             File.WriteAllText(path, Judge.Replace("\"HostName\": \"judge\"", "\"HostName\": \"jury\""));
             root.Reload();
-            Assert.Equal("jury", factory.CreateBuilder("judge").Build().HostName);
+            Assert.Equal("jury", factory.CreateBuilder("judge").Build().Spec.HostName);
         }
         finally
         {
@@ -159,7 +159,7 @@ public class ConfigurationTests
     {
         using ServiceProvider provider = Provider(
             $$$"""{ "Isolation": { "Sandboxes": { "a": { "Rootfs": "host", "Command": "/b", "Network": "{{{text}}}" } } } }""");
-        ContainerSpec spec = provider.GetRequiredService<ISandboxFactory>().CreateBuilder("a").Build();
+        ContainerSpec spec = provider.GetRequiredService<ISandboxFactory>().CreateBuilder("a").Build().Spec;
         Assert.Equal((type, shared), (spec.Network.Network?.GetType().Name, spec.Namespaces.SharedWithHost == NamespaceKinds.Net));
     }
 

@@ -15,7 +15,7 @@ public sealed partial class Container
 
     private Activity? _span;
 
-    private ILogger? Logger => ContainerDiagnostics.LoggerOf(Plan.Spec);
+    private ILogger? Logger => ContainerDiagnostics.LoggerOf(Plan.Asked);
 
     /// <summary>The name that was given, or that its control group was given; empty where it has neither.</summary>
     private string LoggedName => Plan.Spec.Name ?? (Cgroup is { } cgroup ? cgroup.Path[(cgroup.Path.LastIndexOf('-') + 1)..] : "");
@@ -244,5 +244,5 @@ public sealed partial class Container
     }
 
     private void TellCleanUpFailure(string action, Exception failure) =>
-        ContainerDiagnostics.TellCleanUpFailure(Plan.Spec, LoggedName, action, failure);
+        ContainerDiagnostics.TellCleanUpFailure(Plan.Asked, LoggedName, action, failure);
 }

@@ -8,5 +8,5 @@ public sealed partial class ContainerBuilder
     /// <see cref="ContainerDiagnostics.LoggerFactory"/>.</summary>
     /// <remarks>It is called on threads that launch and clean up, and must not block. Arguments of the command and environment values are
     /// never told.</remarks>
-    public ContainerBuilder WithLogger(ILogger? logger) => new(_spec with { Logger = logger });
+    public ContainerBuilder WithLogger(ILogger? logger) => new(_start with { Logger = logger });
 }

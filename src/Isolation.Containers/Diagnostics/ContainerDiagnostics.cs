@@ -35,29 +35,29 @@ public static class ContainerDiagnostics
         }
     }
 
-    /// <summary>The logger of a container; null for none. Of no container where there is no spec.</summary>
-    internal static ILogger? LoggerOf(ContainerSpec? spec) => spec?.Logger ?? s_logger;
+    /// <summary>The logger of a container; null for none. Of no container where there is none.</summary>
+    internal static ILogger? LoggerOf(ContainerStart? start) => start?.Logger ?? s_logger;
 
     /// <summary>Warns of what should have been removed, and was not.</summary>
-    internal static void TellCleanUpFailure(ContainerSpec? spec, string? container, string action, Exception failure) =>
-        TellCleanUpFailure(spec, container, action, (failure as LinuxException)?.Errno ?? Errno.None, failure.GetType().Name);
+    internal static void TellCleanUpFailure(ContainerStart? start, string? container, string action, Exception failure) =>
+        TellCleanUpFailure(start, container, action, (failure as LinuxException)?.Errno ?? Errno.None, failure.GetType().Name);
 
     /// <summary>Warns of what should have been removed, unless that is because it is gone.</summary>
-    internal static void TellUnlessGone(ContainerSpec? spec, string? container, string action, Exception failure)
+    internal static void TellUnlessGone(ContainerStart? start, string? container, string action, Exception failure)
     {
         if (failure is not (ObjectDisposedException or LinuxException { Errno: Errno.ENOENT or Errno.ENODEV or Errno.ESRCH }))
-            TellCleanUpFailure(spec, container, action, failure);
+            TellCleanUpFailure(start, container, action, failure);
     }
 
     /// <summary>Warns of what a call has refused to remove.</summary>
-    internal static void TellCleanUpFailure(ContainerSpec? spec, string? container, string action, Errno errno, string kind = "")
+    internal static void TellCleanUpFailure(ContainerStart? start, string? container, string action, Errno errno, string kind = "")
     {
         string error = errno == Errno.None ? kind : $"{errno.Name()} ({errno.Meaning()})";
         try
         {
             ContainerInstruments.CountCleanUpFailure(action);
-            if (LoggerOf(spec) is { } logger)
-                LogMessages.CleanUpFailed(logger, container ?? spec?.Name ?? "", action, error);
+            if (LoggerOf(start) is { } logger)
+                LogMessages.CleanUpFailed(logger, container ?? "", action, error);
         }
 #pragma warning disable CA1031 // A listener's own failure is no reason to clean up less.
         catch (Exception)

@@ -81,7 +81,7 @@ internal static class PlanFallbacks
     }
 
     private static bool OwnsUserNamespace(LaunchPlan plan) =>
-        plan.Spec.Namespaces.Joined.All(j => j.Kind != NamespaceKinds.User)
+        plan.Asked.Joined.All(j => j.Kind != NamespaceKinds.User)
         && plan.Spec.Namespaces.User is var mode && (mode == UserNamespaceMode.New
             || (mode == UserNamespaceMode.Auto && !plan.Facts.IsPrivileged));
 

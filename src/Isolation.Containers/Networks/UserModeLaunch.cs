@@ -91,7 +91,7 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
         catch (IOException e)
         {
             // somebody else cleans temporary files too
-            ContainerDiagnostics.TellCleanUpFailure(Spec, null, "remove the files of its user-mode network", e);
+            ContainerDiagnostics.TellCleanUpFailure(null, null, "remove the files of its user-mode network", e);
         }
     }
 

@@ -44,7 +44,7 @@ public sealed partial class Container
             if (left == Errno.None)
                 UnregisterCgroup();
             else
-                ContainerDiagnostics.TellCleanUpFailure(Plan.Spec, LoggedName, "remove its control group", left);
+                ContainerDiagnostics.TellCleanUpFailure(Plan.Asked, LoggedName, "remove its control group", left);
             return usage;
         }
     }
@@ -67,7 +67,7 @@ public sealed partial class Container
         }
         catch (Exception e) when (e is LinuxException or ObjectDisposedException)
         {
-            ContainerDiagnostics.TellUnlessGone(Plan.Spec, LoggedName, "kill all in its control group", e);
+            ContainerDiagnostics.TellUnlessGone(Plan.Asked, LoggedName, "kill all in its control group", e);
             return false; // it is gone already
         }
     }
