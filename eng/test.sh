@@ -59,7 +59,7 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
   head -20 "$log"; failed=$((failed + 1)); finish
 fi
 
-tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Net.Tests Containers.Tests Analyzers.Tests Properties Abi.Tests Differential)
+tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Net.Tests Containers.Tests Extensions.Hosting.Tests Analyzers.Tests Properties Abi.Tests Differential)
 if [ $quick = 0 ]; then
   tests+=(Arm64.Tests)
   ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }

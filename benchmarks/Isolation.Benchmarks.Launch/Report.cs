@@ -105,17 +105,6 @@ internal static class Report
         }
     }
 
-    internal static async Task AllocationAsync(Scene scene)
-    {
-        const int Count = 500;
-        for (int i = 0; i < 50; i++)
-            await OursAsync(scene.WithInit);
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        for (int i = 0; i < Count; i++)
-            await OursAsync(scene.WithInit);
-        Console.WriteLine($"\nallocated per launch, start to dispose: {(GC.GetTotalAllocatedBytes(precise: true) - before) / Count} bytes");
-    }
-
     internal static async Task ThroughputAsync(Scene scene)
     {
         const int Count = 1000;

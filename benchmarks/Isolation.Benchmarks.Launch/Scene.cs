@@ -27,6 +27,7 @@ internal sealed class Scene
             builder = builder.WithMounts(new ProcMount(), new DevMount { HasPts = false, HasShm = false, HasMqueue = false })
                 .WithMaskedPaths().WithReadOnlyPaths().WithSpec(s => s with { Namespaces = new NamespaceSettings { LoopbackUp = false } });
         Name = full ? "full" : "default";
+        Builder = builder;
         InMemory = builder.WithLaunchForm(LaunchForm.InMemory).Plan();
         WithInit = builder.Plan();
         UserNamespace = builder.WithLaunchForm(LaunchForm.InMemory)
@@ -49,6 +50,9 @@ internal sealed class Scene
     }
 
     internal string Root { get; }
+
+    /// <summary>What the plans are made of.</summary>
+    internal ContainerBuilder Builder { get; }
 
     /// <summary>The program is process 1, set up in this process's memory: the least work.</summary>
     internal LaunchPlan InMemory { get; }

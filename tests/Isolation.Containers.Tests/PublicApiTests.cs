@@ -7,7 +7,7 @@ namespace Isolation.Containers.Tests;
 public class PublicApiTests
 {
     public static TheoryData<string> Assemblies => ["Isolation.Linux", "Isolation.Namespaces", "Isolation.Cgroups", "Isolation.Security",
-        "Isolation.Net", "Isolation.Containers"];
+        "Isolation.Net", "Isolation.Containers", "Isolation.Extensions.Hosting"];
 
     [Theory]
     [MemberData(nameof(Assemblies))]

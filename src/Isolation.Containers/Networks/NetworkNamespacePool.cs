@@ -98,9 +98,10 @@ public sealed class NetworkNamespacePool : IDisposable
                     _wanted.Wait();
             }
 #pragma warning disable CA1031 // A limit was reached, or memory is short. Take makes its own meanwhile, and tells its caller what is wrong.
-            catch (Exception)
+            catch (Exception e)
 #pragma warning restore CA1031
             {
+                ContainerDiagnostics.TellPoolFailure(e);
                 _wanted.Wait(s_pause);
             }
         }

@@ -88,9 +88,10 @@ internal sealed class UserModeLaunch(ContainerSpec spec, UserModeNetwork network
         {
             Directory.Delete(directory, recursive: true);
         }
-        catch (IOException)
+        catch (IOException e)
         {
             // somebody else cleans temporary files too
+            ContainerDiagnostics.TellCleanUpFailure(null, null, "remove the files of its user-mode network", e);
         }
     }
 

@@ -126,14 +126,16 @@ public sealed class LaunchPlan
     private static void Enter(Container process, Action<LaunchRequest> queue, CancellationToken cancellationToken)
     {
         process.StartCancelled = cancellationToken;
-        process.Request.Reserve();
+        process.BeginTelling();
         try
         {
+            process.Request.Reserve();
             queue(process.Request);
         }
-        catch
+        catch (Exception e)
         {
             process.Request.Unreserve();
+            process.TellRefused(e);
             throw;
         }
     }

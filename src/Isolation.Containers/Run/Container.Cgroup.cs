@@ -37,10 +37,14 @@ public sealed partial class Container
             catch (Exception e) when (e is LinuxException or ObjectDisposedException)
             {
                 // somebody else has removed it, or this process is out of descriptors: there is nothing to be told
+                TellCleanUpFailure("read what it used", e);
             }
 
-            if (cgroup.TryDelete(recursive: true, killed: true) == Errno.None)
+            Errno left = cgroup.TryDelete(recursive: true, killed: true);
+            if (left == Errno.None)
                 UnregisterCgroup();
+            else
+                ContainerDiagnostics.TellCleanUpFailure(Plan.Asked, LoggedName, "remove its control group", left);
             return usage;
         }
     }
@@ -63,6 +67,7 @@ public sealed partial class Container
         }
         catch (Exception e) when (e is LinuxException or ObjectDisposedException)
         {
+            ContainerDiagnostics.TellUnlessGone(Plan.Asked, LoggedName, "kill all in its control group", e);
             return false; // it is gone already
         }
     }

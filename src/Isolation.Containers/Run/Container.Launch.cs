@@ -132,7 +132,7 @@ public sealed partial class Container
             container.UnregisterCgroup();
             LaunchPlan plan = container.Plan;
             (int entry, SyscallStep call) = plan.Lowered.Find(failure.Index);
-            container._started.TrySetException(new LaunchException(plan, plan.Steps[entry], call.CallName, failure.Errno,
+            container.FailStart(new LaunchException(plan, plan.Steps[entry], call.CallName, failure.Errno,
                 plan.Entries[entry].Step.HintFor(call, failure.Errno) ?? MemoryHint(plan, failure.Errno)));
         }
 
@@ -146,7 +146,7 @@ public sealed partial class Container
             }
             finally
             {
-                container._started.TrySetException(told);
+                container.FailStart(told);
             }
         }
 

@@ -69,7 +69,7 @@ public sealed partial class Container
             Release(connection, attempts: 8, TimeSpan.FromMilliseconds(250));
     }
 
-    private static void Release(NetworkConnection connection, int attempts, TimeSpan pause)
+    private void Release(NetworkConnection connection, int attempts, TimeSpan pause)
     {
         try
         {
@@ -77,24 +77,26 @@ public sealed partial class Container
         }
         // Out of descriptors, a full disk, or no longer allowed: neither the start nor the end of a container fails by it.
 #pragma warning disable CA1031
-        catch (Exception)
+        catch (Exception e)
 #pragma warning restore CA1031
         {
+            TellCleanUpFailure(attempts > 0 ? "release its network now" : "release its network", e);
             // This process lives, so nobody else takes its lease for dead.
             if (attempts > 0)
                 RetryLater(() => Release(connection, attempts - 1, 2 * pause), pause);
         }
     }
 
-    private static void RetryLater(Action action, TimeSpan pause)
+    private void RetryLater(Action action, TimeSpan pause)
     {
         try
         {
             Deadline.After(pause, () => BlockingWork.Cleanup.Post(action));
         }
-        catch (LinuxException)
+        catch (LinuxException e)
         {
             // nothing is left to wait with; the next start removes it once this process has ended
+            TellCleanUpFailure("release its network later", e);
         }
     }
 

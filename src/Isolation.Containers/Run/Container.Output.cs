@@ -80,7 +80,7 @@ public sealed partial class Container
     }
 
     private void FinishStreams(ContainerStreams streams, ContainerResult result) =>
-        streams.Finish(() => _ended.TrySetResult(result with { OutputExceeded = streams.IsExceeded, StreamFailure = streams.Failure }));
+        streams.Finish(() => SetEnded(result with { OutputExceeded = streams.IsExceeded, StreamFailure = streams.Failure }));
 
     private bool Listens(int port)
     {

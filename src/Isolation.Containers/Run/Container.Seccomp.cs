@@ -67,12 +67,16 @@ public sealed partial class Container
 
     private void Keep(SeccompNotification call, SeccompVerdict verdict, int processId)
     {
+        SeccompDenial first;
         lock (_denials)
         {
-            if (!CountAgain(call) && _denials.Count < MaximumDenials)
-                _denials.Add((call.Call.Audit, call.Call.Number),
-                    (new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false), processId));
+            if (CountAgain(call) || _denials.Count >= MaximumDenials)
+                return;
+            first = new SeccompDenial(verdict, 1, ReadName(call.ThreadId), IsFirstProcess: false);
+            _denials.Add((call.Call.Audit, call.Call.Number), (first, processId));
         }
+
+        TellDenied(first, processId);
     }
 
     private static string? ReadName(int threadId)

@@ -50,7 +50,7 @@ public sealed partial class Container
         if (LaunchQueue.TryRemove(Request))
         {
             Request.Unreserve();
-            _started.TrySetException(new OperationCanceledException());
+            FailStart(new OperationCanceledException());
             return;
         }
 
@@ -58,9 +58,10 @@ public sealed partial class Container
         {
             Deadline.After(s_undoing, () => _abandoned.TrySetResult());
         }
-        catch (LinuxException)
+        catch (LinuxException e)
         {
             // no descriptor is left for a timer: the caller waits for as long as the launch has
+            TellCleanUpFailure("limit how long the cancelled start is undone", e);
         }
     }
 
@@ -71,10 +72,12 @@ public sealed partial class Container
             Container process = await Started.ConfigureAwait(false);
             await process.DisposeAsync().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // Nobody waits for it any more.
-        catch (Exception)
+#pragma warning disable CA1031 // Nobody waits for it any more. A start that failed is told already.
+        catch (Exception e)
 #pragma warning restore CA1031
         {
+            if (!Started.IsFaulted)
+                TellCleanUpFailure("dispose it after its start was cancelled", e);
         }
     }
 }

@@ -25,6 +25,7 @@ public sealed partial class Container
         catch (Exception e) when (e is Isolation.Linux.LinuxException or ObjectDisposedException)
         {
             // it is gone already
+            ContainerDiagnostics.TellUnlessGone(Plan.Asked, LoggedName, "thaw its control group", e);
         }
     }
 

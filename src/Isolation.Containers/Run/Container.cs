@@ -15,11 +15,11 @@ public sealed partial class Container : IAsyncDisposable
 {
     private readonly TaskCompletionSource<Container> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ContainerResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private const int Unreaped = 0, ReapedByWatcher = 1, ReapedByCaller = 2;
+    private const byte Unreaped = 0, ReapedByWatcher = 1, ReapedByCaller = 2;
 
     private readonly int _brokenCall;
     private readonly Lock _reaperGate = new();
-    private int _reaper;
+    private byte _reaper;
     private PidHandle? _process, _init;
     private Deadline? _deadline;
     private CpuTimeLimit? _cpuTime;
@@ -31,7 +31,7 @@ public sealed partial class Container : IAsyncDisposable
     private ContainerStreams? _streams;
 
     /// <summary>Who sent the first SIGKILL to the program's process while that had not ended.</summary>
-    private enum Killer
+    private enum Killer : byte
     {
         Nobody,
         Deadline,
@@ -103,6 +103,7 @@ public sealed partial class Container : IAsyncDisposable
             ExitStatus status = WaitSyscalls.Reap(_process!, block: true) ?? default;
             _reaped = true;
             _endTimestamp = Stopwatch.GetTimestamp();
+            TellSurvivors();
             if (_init is not null)
             {
                 _init.TrySendSignal(Signal.SIGKILL);
@@ -208,6 +209,7 @@ public sealed partial class Container : IAsyncDisposable
     {
         _reaped = true;
         _endTimestamp = Stopwatch.GetTimestamp();
+        TellSurvivors();
         if (_init is null)
         {
             OnGone(status);
@@ -241,23 +243,24 @@ public sealed partial class Container : IAsyncDisposable
     private void CompleteAfterCleanup(ExitStatus status)
     {
         if (!Plan.Slots.OwnsPid)
-            Attempt(KillOthers);
-        Attempt(ReleaseHeld);
-        Attempt(ReleaseNetwork);
-        Attempt(() => _usage = RemoveCgroup());
+            Attempt("kill what the program has left", KillOthers);
+        Attempt("release its namespaces", ReleaseHeld);
+        Attempt("release its network", ReleaseNetwork);
+        Attempt("remove its control group", () => _usage = RemoveCgroup());
         Complete(status);
     }
 
-    private static void Attempt(Action cleanUp)
+    private void Attempt(string action, Action cleanUp)
     {
         try
         {
             cleanUp();
         }
 #pragma warning disable CA1031 // Out of descriptors or memory: what could not be removed is so later; who waits must learn of the end.
-        catch (Exception)
+        catch (Exception e)
 #pragma warning restore CA1031
         {
+            TellCleanUpFailure(action, e);
         }
     }
 
@@ -275,7 +278,7 @@ public sealed partial class Container : IAsyncDisposable
             CpuTimeExceeded = killer == Killer.CpuTime,
         };
         if (_streams is null)
-            _ended.TrySetResult(result);
+            SetEnded(result);
         else
             FinishStreams(_streams, result);
     }
@@ -301,6 +304,7 @@ public sealed partial class Container : IAsyncDisposable
     private void OnStarted(PidHandle process, ProgramMemory memory, TimeSpan begin, string cgroupName)
     {
         _process = process;
+        TimeSpan launching = Stopwatch.GetElapsedTime(_startTimestamp);
         _startTimestamp = Stopwatch.GetTimestamp();
         if (Plan.Asked.TimeSteps)
             StepTimes = Plan.Lowered.ReadTimes(memory, begin, ContainerLaunch.Now);
@@ -329,6 +333,7 @@ public sealed partial class Container : IAsyncDisposable
 
         // Last: nothing that fails comes after it, for the undoing of a launch removes the control group by its slots.
         Cgroup = Plan.Slots.Cgroup?.Adopt(memory, cgroupName);
+        TellStarted(begin, launching);
         _started.TrySetResult(this);
     }
 

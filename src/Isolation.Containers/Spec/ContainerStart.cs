@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Isolation.Linux;
 using Isolation.Security;
+using Microsoft.Extensions.Logging;
 
 namespace Isolation.Containers;
 
@@ -34,6 +35,9 @@ public sealed record ContainerStart
 
     /// <summary>Network namespaces made in advance, of which the container gets one; null makes one for it.</summary>
     public NetworkNamespacePool? NetworkPool { get; init; }
+
+    /// <summary>Who is told what happens to the container; null for <see cref="ContainerDiagnostics.LoggerFactory"/>.</summary>
+    public ILogger? Logger { get; init; }
 
     /// <summary>Whether each step of the launch is timed.</summary>
     public bool TimeSteps { get; init; }
