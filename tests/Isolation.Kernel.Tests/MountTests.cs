@@ -43,7 +43,8 @@ public class MountTests
             + "awk '$5 == \"/run\" {print $6}' /proc/self/mountinfo")
             .AddMount(new TmpfsMount("/run", MountFlags.NoSuid | MountFlags.NoDev | MountFlags.NoExec)
             {
-                Size = new(8192), Inodes = 6,
+                Size = new(8192),
+                Inodes = 6,
                 Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
             }).OutputAsync();
         string[] lines = output.Split('\n');

@@ -69,7 +69,8 @@ internal sealed partial class LaunchPlanner
 
     private static FileMount TextFile(string path, string text) =>
         new(path, [.. Encoding.UTF8.GetBytes(text)],
-            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead) { CoversLink = true };
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead)
+        { CoversLink = true };
 
     private void RequirePossibleNetwork()
     {

@@ -51,12 +51,12 @@ public sealed record LandlockRuleset
 
     internal static LandlockRuleset Of(LandlockRights required, LandlockRights bestEffort, ImmutableArray<LandlockPathRule> paths,
         ImmutableArray<LandlockPortRule> ports, LandlockLogging logging, LandlockRights quietRights) => Restrict(required, bestEffort) with
-    {
-        Paths = paths,
-        Ports = ports,
-        Logging = logging,
-        QuietRights = quietRights,
-    };
+        {
+            Paths = paths,
+            Ports = ports,
+            Logging = logging,
+            QuietRights = quietRights,
+        };
 
     /// <summary>Everything that the newest ABI can restrict, as far as the kernel can; at least the first ABI's.</summary>
     public static LandlockRuleset Everything { get; } = Restrict(LandlockRights.OfAbi(1), LandlockRights.All);
