@@ -12,4 +12,4 @@ for project in src/*/; do
   name=$(basename "$project")
   cp "$project/bin/Release/net10.0/$name".{dll,xml} docs/obj/assemblies/ || { echo "site.sh: build the solution first (dotnet build -c Release)." >&2; exit 1; }
 done
-dotnet tool run docfx -- docs/docfx.json --warningsAsErrors --logLevel warning "$@"
+dotnet tool run docfx -- docfx.json --warningsAsErrors --logLevel warning "$@"

@@ -40,7 +40,7 @@ public static class Capabilities
     }
 
     /// <summary>Drops every capability but these from all five sets of the calling thread, for good.</summary>
-    /// <inheritdoc cref="Drop(ReadOnlySpan{Capability})"/>
+    /// <inheritdoc cref="Drop(ReadOnlySpan{Capability})" path="/remarks|/exception"/>
     /// <param name="capabilities">What stays, as far as it is there.</param>
     public static void Keep(CapabilitySet capabilities)
     {

@@ -34,7 +34,7 @@ public static class Sandbox
     /// that is not restricted. Call it first thing in Main; it returns in the new program.</summary>
     /// <remarks>execve(2) of /proc/self/exe. Descriptors that are close-on-exec, as .NET's are, are closed.
     /// What the new program finds in force is checked before it returns.</remarks>
-    /// <inheritdoc cref="Restrict"/>
+    /// <inheritdoc cref="Restrict" path="/exception"/>
     /// <param name="policy">What is allowed: the runtime too (<see cref="SandboxPolicy.Runtime"/>).</param>
     public static SandboxReport RestrictByReexecuting(Func<SandboxPolicy, SandboxPolicy> policy)
     {

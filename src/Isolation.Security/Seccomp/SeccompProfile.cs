@@ -57,9 +57,9 @@ public static class SeccompProfile
     }
 
     /// <summary>Reads a profile's file, of at most 4 MiB.</summary>
-    /// <inheritdoc cref="Read(string, SeccompProfileHost?)"/>
     /// <param name="path">The file.</param>
     /// <param name="host">What includes and excludes are decided by; null for this host and Docker's capabilities.</param>
+    /// <returns>The filter. Names that no table has are in <see cref="SeccompFilter.UnknownNames"/>.</returns>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     /// <exception cref="FormatException">It is larger, is no JSON, or no profile; names the place.</exception>
