@@ -36,9 +36,9 @@ internal static class Judge
             .CaptureAsync();
         return output.Result switch
         {
-            { Limits: var limits } when (limits & (ContainerLimits.Time | ContainerLimits.CpuTime)) != 0 => "time limit exceeded",
-            { Limits: var limits } when limits.HasFlag(ContainerLimits.Memory) => "memory limit exceeded",
-            { Limits: var limits } when limits.HasFlag(ContainerLimits.Output) => "output limit exceeded",
+            { Limits: var limits } when (limits & (LimitHits.Time | LimitHits.CpuTime)) != 0 => "time limit exceeded",
+            { Limits: var limits } when limits.HasFlag(LimitHits.Memory) => "memory limit exceeded",
+            { Limits: var limits } when limits.HasFlag(LimitHits.Output) => "output limit exceeded",
             { IsSuccess: false } result => $"runtime error ({result.Status})",
             _ => output.StandardOutput == Expected ? "accepted" : "wrong answer",
         };

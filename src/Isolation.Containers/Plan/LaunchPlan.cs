@@ -46,7 +46,7 @@ public sealed class LaunchPlan
     /// <summary>The host that it was planned for.</summary>
     public HostFacts Facts { get; }
 
-    /// <summary>Whom the program will run as.</summary>
+    /// <summary>The user that the program will run as.</summary>
     public ResolvedUser User { get; }
 
     /// <summary>Where the steps will run.</summary>

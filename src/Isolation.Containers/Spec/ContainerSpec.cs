@@ -26,7 +26,7 @@ public sealed record ContainerSpec
     /// <summary>Whether a missing working directory is made.</summary>
     public bool CreateWorkingDirectory { get; init; }
 
-    /// <summary>Whom the program runs as.</summary>
+    /// <summary>The user that the program runs as.</summary>
     public ContainerUser User { get; init; } = ContainerUser.Root;
 
     /// <summary>Supplementary groups, by name or number.</summary>

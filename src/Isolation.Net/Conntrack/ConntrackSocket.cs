@@ -7,7 +7,7 @@ using Isolation.Net.Nftables;
 
 namespace Isolation.Net.Conntrack;
 
-/// <summary>Reads and forgets tracked connections of one network namespace: what conntrack(8) shows and deletes.</summary>
+/// <summary>Lists and deletes the conntrack entries of one network namespace, as conntrack(8) does.</summary>
 /// <remarks>Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for several threads at once.</remarks>
 /// <example><code>
 /// using ConntrackSocket conntrack = ConntrackSocket.Open();

@@ -37,7 +37,7 @@ public sealed class RouteBatch
 
     /// <summary>Sends all requests, waits for every answer, and empties the batch.</summary>
     /// <returns>Those that failed, in order.</returns>
-    /// <exception cref="NetlinkException">The socket failed; which requests were carried out is not known.</exception>
+    /// <exception cref="NetlinkException">The socket failed; it is not known which requests took effect.</exception>
     public ImmutableArray<RouteBatchFailure> Send()
     {
         try

@@ -7,7 +7,7 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>Restricts one's own process, for good: no_new_privs, Landlock, seccomp, capabilities. Needs no privilege.</summary>
+/// <summary>Restricts the calling process, irrevocably: no_new_privs, Landlock, seccomp, capabilities. Needs no privilege.</summary>
 /// <example><code>
 /// // At the start of Main: all threads are covered, on every kernel.
 /// SandboxReport report = Sandbox.RestrictByReexecuting(s =>
