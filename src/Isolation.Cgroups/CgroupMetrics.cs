@@ -11,7 +11,7 @@ namespace Isolation.Cgroups;
 /// <c>container.memory.available</c> (By, where there is a limit), <c>container.disk.io</c> (By, by <c>disk.io.direction</c>); and what the
 /// conventions have no name for: <c>isolation.container.pids</c>, <c>isolation.container.oom_kills</c>,
 /// <c>isolation.container.cpu.throttled_time</c> (s).</remarks>
-/// <example><code>using CgroupMetrics metrics = CgroupMetrics.Start(process.Cgroup!, "job-17");</code></example>
+/// <example><code>using CgroupMetrics metrics = CgroupMetrics.Start(container.Cgroup!, "job-17");</code></example>
 public sealed class CgroupMetrics : IDisposable
 {
     /// <summary>The meter's name, for an exporter to listen to.</summary>

@@ -7,6 +7,7 @@ namespace Isolation.Security;
 
 /// <summary>What restricts a running process, as the kernel tells it of the main thread. Immutable.</summary>
 /// <remarks>From /proc/PID/status and /proc/PID/attr; see proc_pid_status(5). Of Landlock the kernel tells nothing.</remarks>
+/// <example><code>Console.WriteLine(ProcessSecurity.Read(processId));</code></example>
 /// <param name="ProcessId">The process.</param>
 /// <param name="Name">Its name: the first 15 bytes.</param>
 /// <param name="UserId">Its effective user id, as this process's user namespace has it.</param>

@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Reflection;
+using System.Text;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 
@@ -21,11 +24,34 @@ public partial class SnippetTests
         CancellationToken cancellationToken = default;
         int processId = System.Environment.ProcessId;
         LinuxHandle inside = null!;
+        Container container = null!;
+        Cgroup cgroup = null!;
+        SeccompFilter filter = SeccompFilter.Default;
+        RouteSocket route = null!;
+        Link link = null!;
+        SeccompListener listener = null!;
+        WireguardKey peer = null!;
+        byte[] payload = [];
+        NftSocket nft = null!;
+        var batch = new NftBatch();
+        var table = new NftTable(NftFamily.Inet, "filter");
+        var input = new NftChain(table, "input");
         """;
 
     private static readonly Assembly[] s_family =
     [
         .. new[] { "Linux", "Namespaces", "Cgroups", "Security", "Net", "Containers" }.Select(n => Assembly.Load("Isolation." + n)),
+    ];
+
+    private static readonly string s_usings = string.Concat(s_family.SelectMany(a => a.GetExportedTypes()).Select(t => t.Namespace)
+        .Concat(["System.Net", "System.Net.NetworkInformation", "System.Net.Sockets", "System.Runtime.InteropServices",
+            "System.Text.RegularExpressions"]).Distinct().Select(n => $"global using {n};\n"));
+
+    private static readonly CSharpParseOptions s_options = new(LanguageVersion.Latest);
+
+    private static readonly MetadataReference[] s_references =
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':').Select(f => MetadataReference.CreateFromFile(f)),
     ];
 
     public static TheoryData<string> Pages => [.. Page.All.Where(p => p.Snippets.Count > 0).Select(p => p.Name)];
@@ -52,6 +78,39 @@ public partial class SnippetTests
         }
     }
 
+    /// <summary>Examples are shown by editors and by the site.</summary>
+    [Fact]
+    public void Examples_of_the_documentation_compile()
+    {
+        var methods = new StringBuilder();
+        int count = 0;
+        foreach (Assembly assembly in s_family)
+        {
+            foreach (XElement member in XDocument.Load(Path.ChangeExtension(assembly.Location, ".xml")).Descendants("member"))
+            {
+                foreach (string code in member.Descendants("code").Select(c => c.Value))
+                {
+                    methods.Append(CultureInfo.InvariantCulture, $$"""
+                        static async Task Example{{count++}}()
+                        {
+                        {{VariablesFor(code)}}
+                        #line 1 "{{(string)member.Attribute("name")!}}"
+                        {{code}}
+                        #line default
+                        await Task.Yield();
+                        }
+
+                        """);
+                }
+            }
+        }
+
+        Assert.True(count > 80, $"{count} examples");
+        string[] errors = Errors(new Snippet("examples", $"internal static class Examples {{ {methods} static void Main() {{ }} }}",
+            Runs: false, Output: null), "", s_usings, Stream.Null);
+        Assert.True(errors.Length == 0, string.Join('\n', errors));
+    }
+
     [Fact]
     public void A_snippet_that_is_broken_is_found()
     {
@@ -71,19 +130,22 @@ public partial class SnippetTests
 
     private static void Compile(Snippet snippet, string program)
     {
-        bool whole = UsingDirective().IsMatch(snippet.Code);
-        string usings = whole ? "" : string.Concat(s_family.SelectMany(a => a.GetExportedTypes()).Select(t => t.Namespace).Distinct()
-            .Concat(["System.Net", "System.Net.Sockets", "System.Text.RegularExpressions"]).Select(n => $"global using {n};\n"));
-        var options = new CSharpParseOptions(LanguageVersion.Latest);
+        using FileStream file = File.Create(program);
+        string[] errors = UsingDirective().IsMatch(snippet.Code) ? Errors(snippet, "", "", file)
+            : Errors(snippet, VariablesFor(snippet.Code), s_usings, file);
+        Assert.True(errors.Length == 0, string.Join('\n', errors));
+    }
+
+    private static string[] Errors(Snippet snippet, string variables, string usings, Stream program)
+    {
         SyntaxTree[] trees =
         [
-            CSharpSyntaxTree.ParseText(ImplicitUsings + usings, options),
-            CSharpSyntaxTree.ParseText($"{(whole ? "" : Variables)}\n#line 1 \"{snippet.Place}\"\n{snippet.Code}", options),
+            CSharpSyntaxTree.ParseText(ImplicitUsings + usings, s_options),
+            CSharpSyntaxTree.ParseText($"{variables}\n#line 1 \"{snippet.Place}\"\n{snippet.Code}", s_options),
         ];
-        var compilation = CSharpCompilation.Create("snippet", trees,
-            ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':').Select(f => MetadataReference.CreateFromFile(f)),
+        var compilation = CSharpCompilation.Create("snippet", trees, s_references,
             new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable));
-        string[] errors =
+        return
         [
             .. compilation.Emit(program).Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Select(d =>
             {
@@ -91,9 +153,17 @@ public partial class SnippetTests
                 return $"{at.Path}({at.StartLinePosition.Line + 1}): error {d.Id}: {d.GetMessage()}";
             }),
         ];
-        Assert.True(errors.Length == 0, string.Join('\n', errors));
     }
 
-    [GeneratedRegex(@"^using [A-Z][A-Za-z.]*;", RegexOptions.Multiline)]
+    private static string VariablesFor(string code) => string.Join('\n', Variables.Split('\n').Where(v => !Declares(code, v)));
+
+    /// <summary>Whether a fragment declares a variable itself.</summary>
+    private static bool Declares(string code, string variable)
+    {
+        string[] words = variable.Split('=')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return words.Length > 0 && Regex.IsMatch(code, $@"(?<=[A-Za-z>\]?] ){words[^1]}( =|, [a-z]+ =| in )");
+    }
+
+    [GeneratedRegex(@"^\s*using [A-Z][A-Za-z.]*;", RegexOptions.Multiline)]
     private static partial Regex UsingDirective();
 }

@@ -14,6 +14,10 @@ namespace Isolation.Containers;
 /// <summary>What is known of the host and of this process on it: an immutable value, and all that a plan looks at.</summary>
 /// <remarks>Of <see cref="Current"/>, what can change (mounts, settings, users, installed programs) is read when it is first asked for, and
 /// stays as it is in that value.</remarks>
+/// <example><code>
+/// foreach (HostCheck check in HostFacts.Current.Checks().Where(c =&gt; !c.Works))
+///     Console.WriteLine($"{check.Name}: {check.Found}. {check.Remedy}");
+/// </code></example>
 public sealed record HostFacts
 {
     /// <summary>The inode of the initial user namespace: PROC_USER_INIT_INO of the kernel's linux/proc_ns.h.</summary>

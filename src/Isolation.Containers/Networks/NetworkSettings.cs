@@ -6,6 +6,9 @@ using Isolation.Net.TrafficControl;
 namespace Isolation.Containers;
 
 /// <summary>How a container is connected.</summary>
+/// <example><code>
+/// builder.WithNetworkSettings(new NetworkSettings { Network = new BridgeNetwork("web"), Ports = [new PublishedPort(8080, 80)] });
+/// </code></example>
 public sealed record NetworkSettings
 {
     /// <summary>The network that it is on; null for none: only <c>lo</c>.</summary>

@@ -7,6 +7,11 @@ using Isolation.Security;
 namespace Isolation.Containers;
 
 /// <summary>What is wanted of a container: an immutable value with no host in it. Printed as JSON.</summary>
+/// <example><code>
+/// ContainerSpec spec = new ContainerBuilder(Rootfs.Host).WithCommand("true").Build();
+/// Console.WriteLine(spec); // as JSON
+/// ContainerSpec quiet = spec with { StandardOutput = Stdio.Null };
+/// </code></example>
 public sealed record ContainerSpec
 {
     /// <summary>The root file system.</summary>

@@ -4,6 +4,9 @@ namespace Isolation.Containers;
 
 /// <summary>What restricts a container's program beside capabilities and no_new_privs, and how it is scheduled. Immutable;
 /// the defaults are the safe ones.</summary>
+/// <example><code>
+/// builder.WithSecurity(s =&gt; s with { DenyWriteExecute = true, CpuAffinity = CpuAffinity.Of(0, 1) });
+/// </code></example>
 public sealed record SecuritySettings
 {
     /// <summary>The seccomp filter; null for <see cref="SeccompFilter.DefaultFor"/> the container's capabilities,

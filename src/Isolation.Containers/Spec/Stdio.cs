@@ -4,6 +4,9 @@ using System.Text;
 namespace Isolation.Containers;
 
 /// <summary>What a standard stream of the program is connected to.</summary>
+/// <example><code>
+/// builder.WithStandardInput(Stdio.Text("a text")).WithStandardOutput(Stdio.File("/tmp/out", append: true)).WithStandardError(Stdio.Null);
+/// </code></example>
 public abstract record Stdio
 {
     /// <summary>The same as this process's.</summary>

@@ -11,7 +11,7 @@ namespace Isolation.Net.Conntrack;
 /// <remarks>Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for several threads at once.</remarks>
 /// <example><code>
 /// using ConntrackSocket conntrack = ConntrackSocket.Open();
-/// foreach (ConntrackEntry entry in conntrack.Read().Where(e => e.Reply.Source.Equals(gone)))
+/// foreach (ConntrackEntry entry in conntrack.Read().Where(e => IPAddress.Parse("10.0.0.7").Equals(e.Reply.Source)))
 ///     conntrack.Delete(entry);
 /// </code></example>
 public sealed class ConntrackSocket : IDisposable

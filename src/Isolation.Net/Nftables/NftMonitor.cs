@@ -6,6 +6,11 @@ namespace Isolation.Net.Nftables;
 
 /// <summary>Yields changes to the packet filter of one network namespace, from the moment that it is opened:
 /// <c>nft monitor</c>.</summary>
+/// <example><code>
+/// using NftMonitor monitor = NftMonitor.Open();
+/// await foreach (NftEvent e in monitor.ReadAllAsync(cancellationToken))
+///     Console.WriteLine(e);
+/// </code></example>
 public sealed class NftMonitor : IDisposable
 {
     private readonly NetlinkMonitor<NftEvent> _monitor;

@@ -5,6 +5,7 @@ namespace Isolation.Net.Routing;
 
 /// <summary>A bridge: a switch in the kernel, whose ports are the links that have it as <see cref="Link.Master"/>.
 /// <c>ip link add NAME type bridge</c>.</summary>
+/// <example><code>route.Add(new BridgeLink { Name = "br0", Mtu = 1400, VlanFiltering = true });</code></example>
 public sealed record BridgeLink : Link
 {
     private const int TicksPerSecond = 100; // USER_HZ

@@ -6,6 +6,13 @@ namespace Isolation.Net.Routing;
 
 /// <summary>Requests that are sent together, many in one call. Each succeeds or fails by itself.
 /// Once grown, it allocates nothing.</summary>
+/// <example><code>
+/// RouteBatch batch = route.CreateBatch();
+/// foreach (int i in Enumerable.Range(0, 1000))
+///     batch.Add(new DummyLink { Name = $"dummy{i}" });
+/// foreach (RouteBatchFailure failure in batch.Send())
+///     Console.WriteLine(failure);
+/// </code></example>
 public sealed class RouteBatch
 {
     private readonly NetlinkSocket _socket;

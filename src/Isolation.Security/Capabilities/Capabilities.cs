@@ -7,6 +7,10 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Security;
 
 /// <summary>The capabilities of running threads. See capabilities(7).</summary>
+/// <example><code>
+/// using var thread = new LinuxThread("restricted");
+/// thread.Invoke(() =&gt; Capabilities.Keep(CapabilitySet.Of(Capability.NetBindService)));
+/// </code></example>
 public static class Capabilities
 {
     /// <summary>Reads the five sets of the calling thread from /proc/thread-self/status.</summary>

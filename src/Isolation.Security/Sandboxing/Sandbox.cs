@@ -11,7 +11,7 @@ namespace Isolation.Security;
 /// <example><code>
 /// // At the start of Main: all threads are covered, on every kernel.
 /// SandboxReport report = Sandbox.RestrictByReexecuting(s =>
-/// s.Runtime().Read("/srv/data").Write(scratch).ConnectTcp(443).Seccomp(SeccompFilter.DotNet).DropAll());
+///     s.Runtime().Read("/srv/data").Write("/srv/scratch").ConnectTcp(443).Seccomp(SeccompFilter.DotNet).DropAll());
 /// </code></example>
 public static class Sandbox
 {

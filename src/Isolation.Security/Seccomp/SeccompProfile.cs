@@ -12,6 +12,10 @@ namespace Isolation.Security;
 /// and an entry that refuses calls of which none is known is an error. Calls above the highest number that the profile names fail with
 /// <c>ENOSYS</c>, unless the default lets them run: <see cref="SeccompFilter.NewestSyscalls"/>. See the OCI runtime specification,
 /// "Seccomp".</remarks>
+/// <example><code>
+/// SeccompFilter filter = SeccompProfile.ReadFile("/etc/docker/seccomp.json");
+/// Console.WriteLine(SeccompProfile.Write(filter));
+/// </code></example>
 public static class SeccompProfile
 {
     private const int MaximumBytes = 4 << 20;
