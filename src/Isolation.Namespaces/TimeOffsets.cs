@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Isolation.Namespaces;
 
-/// <summary>What the clocks of a time namespace differ by from the host's. See time_namespaces(7).</summary>
+/// <summary>Offsets of the clocks of a time namespace from the host's. See time_namespaces(7).</summary>
 /// <example><code>
 /// builder.WithTimeOffsets(new TimeOffsets(Monotonic: TimeSpan.FromDays(1), Boottime: TimeSpan.FromDays(1)));
 /// </code></example>

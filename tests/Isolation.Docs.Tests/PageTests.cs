@@ -26,13 +26,15 @@ public partial class PageTests
     {
         string tests = File.ReadAllText(Path.Combine(Page.Tree, "tests/Isolation.Kernel.Tests/CookbookTests.cs"));
         Page[] pages = [.. Page.All.Where(p => p.Name.StartsWith("docs/cookbook/", StringComparison.Ordinal))];
-        string index = Page.Of("docs/cookbook/index.md").Text, contents = File.ReadAllText(Path.Combine(Page.Tree, "docs/cookbook/toc.yml"));
+        string index = Page.Of("docs/cookbook/index.md").Text;
+        string contents = File.ReadAllText(Path.Combine(Page.Tree, "docs/cookbook/toc.yml"));
         string[] recipes = [.. Directory.EnumerateFiles(Path.Combine(Page.Tree, "samples/Isolation.Cookbook"), "*.cs")
             .Select(f => Path.GetFileNameWithoutExtension(f)).Where(n => n != "Program")];
         Assert.True(recipes.Length >= 12);
         foreach (string recipe in recipes)
         {
-            Page page = Assert.Single(pages, p => p.Text.Contains($"[!code-csharp[{recipe}.cs](../../samples/Isolation.Cookbook/{recipe}.cs)]"));
+            Page page = Assert.Single(pages,
+                p => p.Text.Contains($"[!code-csharp[{recipe}.cs](../../samples/Isolation.Cookbook/{recipe}.cs)]"));
             string file = Path.GetFileName(page.Name);
             Assert.Contains($"({file})", index);
             Assert.Contains($"href: {file}\n", contents);

@@ -17,10 +17,10 @@ namespace Isolation.Containers;
 /// </code></example>
 public sealed record EgressPolicy
 {
-    /// <summary>Nothing is allowed.</summary>
+    /// <summary>The policy that allows nothing.</summary>
     public static EgressPolicy DenyAll { get; } = new();
 
-    /// <summary>What is allowed.</summary>
+    /// <summary>The allowed destinations.</summary>
     public ImmutableArray<EgressRule> Rules { get; init; } = [];
 
     /// <summary>Allows a destination more; see <see cref="EgressRule.Parse"/>.</summary>

@@ -14,7 +14,7 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
 {
     private const int MaxCount = 1024;
 
-    /// <summary>How many ports follow each other.</summary>
+    /// <summary>The number of consecutive ports.</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>The address of the host; <c>0.0.0.0</c> for all of IPv4, <c>::</c> for all of IPv6, null for all of both.</summary>

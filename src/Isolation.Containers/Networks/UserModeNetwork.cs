@@ -10,7 +10,7 @@ namespace Isolation.Containers;
 /// <example><code>builder.WithNetwork(new UserModeNetwork { Stack = UserModeStackKind.Pasta });</code></example>
 public sealed record UserModeNetwork : ContainerNetwork
 {
-    /// <summary>Which program.</summary>
+    /// <summary>The program.</summary>
     public UserModeStackKind Stack { get; init; }
 
     internal override string Describe() => Stack switch

@@ -26,7 +26,7 @@ public sealed class ContainerFailedException : IsolationException
             innerException: result.StreamFailure) =>
         Result = result;
 
-    /// <summary>How the container ended.</summary>
+    /// <summary>The result of the container.</summary>
     public ContainerResult Result { get; }
 
     private static string Compose(ContainerResult result, string standardError)

@@ -4,7 +4,7 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>How a container ended.</summary>
+/// <summary>The result of a container: how it ended, and what it used.</summary>
 /// <param name="Status">How its first process ended, and what it used.</param>
 /// <param name="TimedOut">Whether its first process was killed because its time was over. False where that had ended by itself just
 /// before.</param>

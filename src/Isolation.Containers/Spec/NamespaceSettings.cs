@@ -18,7 +18,7 @@ public sealed record NamespaceSettings
     /// <summary>Its group ids; null lets the plan choose.</summary>
     public IdMap? GroupIds { get; init; }
 
-    /// <summary>What its clocks differ by; null means no time namespace.</summary>
+    /// <summary>The offsets of its clocks; null for no time namespace.</summary>
     public TimeOffsets? TimeOffsets { get; init; }
 
     /// <summary>Whether <c>lo</c> is set up in a network namespace of its own.</summary>

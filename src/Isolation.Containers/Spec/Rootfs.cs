@@ -14,7 +14,7 @@ public abstract record Rootfs
     /// <param name="path">An absolute path.</param>
     public static Rootfs Directory(string path) => new DirectoryRootfs(path ?? throw new ArgumentNullException(nameof(path)));
 
-    /// <summary>Directories of the host laid over each other, with changes kept in memory and thrown away.</summary>
+    /// <summary>Directories of the host laid over each other, with changes kept in memory and discarded.</summary>
     /// <param name="lowerDirectories">Absolute paths, the topmost first.</param>
     public static Rootfs Overlay(params IEnumerable<string> lowerDirectories) =>
         new OverlayRootfs([.. lowerDirectories ?? throw new ArgumentNullException(nameof(lowerDirectories))]);

@@ -1,6 +1,6 @@
 namespace Isolation.Security;
 
-/// <summary>Which threads a restriction holds for.</summary>
+/// <summary>The threads that a restriction covers.</summary>
 public enum SandboxScope
 {
     /// <summary>None: it was not requested, or is not available.</summary>
