@@ -163,11 +163,9 @@ public class CookbookTests
     /// <summary>What a page says that its program writes: its one block of text.</summary>
     private static string[] Output(string page)
     {
-        string[] blocks = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "cookbook", page + ".md")).Split("```text
-");
+        string[] blocks = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "cookbook", page + ".md")).Split("```text\n");
         Assert.Equal(2, blocks.Length);
-        return blocks[1][..blocks[1].IndexOf("```", StringComparison.Ordinal)].Split('
-', StringSplitOptions.RemoveEmptyEntries);
+        return blocks[1][..blocks[1].IndexOf("```", StringComparison.Ordinal)].Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
     /// <summary>Runs a recipe; where the host refuses an ordinary user what the recipe needs, its own words are why the test is
