@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
-/// <summary>A network that a container is on.</summary>
+/// <summary>The network of a container.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(BridgeNetwork), "bridge")]
 [JsonDerivedType(typeof(ParentLinkNetwork), "parentLink")]

@@ -66,7 +66,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// numbers.</summary>
     public ContainerBuilder WithUser(string user) => Changed(_spec with { User = ContainerUser.Parse(NotNull(user)) });
 
-    /// <summary>Sets whom the program runs as, by number.</summary>
+    /// <summary>Sets the user and group that the program runs as, by number.</summary>
     public ContainerBuilder WithUser(uint userId, uint groupId) => Changed(_spec with { User = ContainerUser.Of(userId, groupId) });
 
     /// <summary>Adds a supplementary group, by name or number.</summary>

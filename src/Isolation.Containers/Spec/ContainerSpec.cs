@@ -8,9 +8,11 @@ namespace Isolation.Containers;
 
 /// <summary>The specification of a container: an immutable value, independent of the host, printed as JSON.</summary>
 /// <example><code>
-/// ContainerSpec spec = new ContainerBuilder(Rootfs.Host).WithCommand("true").Build();
-/// Console.WriteLine(spec); // as JSON
-/// ContainerSpec quiet = spec with { StandardOutput = Stdio.Null };
+/// ContainerSpec spec = new ContainerBuilder(Rootfs.Host).WithCommand("true").Build().Spec;
+/// ContainerSpec named = spec with { HostName = "job" };
+/// foreach (SpecChange change in spec.Diff(named))
+///     Console.WriteLine(change);
+/// bool same = ContainerSpec.Parse(named.ToJson()) == named; // true
 /// </code></example>
 public sealed record ContainerSpec
 {

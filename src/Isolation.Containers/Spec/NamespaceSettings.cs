@@ -4,6 +4,9 @@ using Isolation.Namespaces;
 namespace Isolation.Containers;
 
 /// <summary>Which namespaces the container has of its own, and which it shares with the host.</summary>
+/// <example><code>
+/// builder.WithSpec(spec => spec with { Namespaces = spec.Namespaces with { SharedWithHost = NamespaceKinds.Net } });
+/// </code></example>
 public sealed record NamespaceSettings
 {
     /// <summary>Kinds that are the host's; none by default. Mount and user cannot be named here.</summary>

@@ -3,7 +3,11 @@ using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
-/// <summary>What a container sees as <c>/</c>.</summary>
+/// <summary>The root file system of a container: what it sees as <c>/</c>.</summary>
+/// <example><code>
+/// var throwAway = new ContainerBuilder(Rootfs.Host);
+/// var image = new ContainerBuilder(Rootfs.Overlay("/srv/images/debian"));
+/// </code></example>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(HostRootfs), "host")]
 [JsonDerivedType(typeof(DirectoryRootfs), "directory")]

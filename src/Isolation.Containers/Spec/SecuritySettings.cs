@@ -16,7 +16,7 @@ public sealed record SecuritySettings
     /// <summary>Whether no filter is loaded.</summary>
     public bool SeccompUnconfined { get; init; }
 
-    /// <summary>Whether calls that the filter refuses are told in the result, with their arguments. Each then waits for this process, which
+    /// <summary>Whether the result lists the calls that the filter refused, with their arguments. Each then waits for this process, which
     /// refuses it; without this process it fails with <c>ENOSYS</c>. The program itself cannot have a listener then.</summary>
     public bool ReportDenials { get; init; }
 
