@@ -6,7 +6,7 @@ namespace Isolation.Namespaces;
 /// <summary>The uid_map or gid_map of a user namespace: validated ranges. See user_namespaces(7).</summary>
 /// <example><code>
 /// IdMap map = IdMap.Parse("0:100000:65536");
-/// builder.WithUserNamespace(map, map);
+/// builder = builder.WithUserNamespace(map, map);
 /// </code></example>
 public sealed record IdMap
 {

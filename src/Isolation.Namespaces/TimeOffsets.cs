@@ -4,7 +4,7 @@ namespace Isolation.Namespaces;
 
 /// <summary>Offsets of the clocks of a time namespace from the host's. See time_namespaces(7).</summary>
 /// <example><code>
-/// builder.WithTimeOffsets(new TimeOffsets(Monotonic: TimeSpan.FromDays(1), Boottime: TimeSpan.FromDays(1)));
+/// builder = builder.WithTimeOffsets(new TimeOffsets(Monotonic: TimeSpan.FromDays(1), Boottime: TimeSpan.FromDays(1)));
 /// </code></example>
 /// <param name="Monotonic">Added to <c>CLOCK_MONOTONIC</c>.</param>
 /// <param name="Boottime">Added to <c>CLOCK_BOOTTIME</c>, which is what uptime shows.</param>

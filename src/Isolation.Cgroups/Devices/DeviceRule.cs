@@ -8,7 +8,7 @@ namespace Isolation.Cgroups;
 
 /// <summary>Whether devices may be used. Of several rules the last that is about an access decides on it.</summary>
 /// <example><code>
-/// builder.WithDeviceRules([.. DeviceRule.DockerDefault, DeviceRule.Parse("c 10:229 rw")]); // and /dev/fuse
+/// builder = builder.WithDeviceRules([.. DeviceRule.DockerDefault, DeviceRule.Parse("c 10:229 rw")]); // and /dev/fuse
 /// </code></example>
 /// <param name="Allow">Whether it allows or denies.</param>
 /// <param name="Kind">The kind of device.</param>

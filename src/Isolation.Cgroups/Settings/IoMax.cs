@@ -3,7 +3,7 @@ namespace Isolation.Cgroups;
 /// <summary>Throttles of one block device, as in <c>io.max</c>. What is null stays as it is;
 /// <see cref="CgroupLimit.Max"/> lifts a limit.</summary>
 /// <example><code>
-/// builder.WithIoMax(DeviceNumber.FromPath("/dev/sda"), new IoMax { ReadBytesPerSecond = CgroupLimit.Parse("1048576") });
+/// builder = builder.WithIoMax(DeviceNumber.FromPath("/dev/sda"), new IoMax { ReadBytesPerSecond = CgroupLimit.Parse("1048576") });
 /// </code></example>
 public sealed record IoMax
 {

@@ -6,7 +6,7 @@ using Isolation.Net;
 namespace Isolation.Containers;
 
 /// <summary>A name with an address, for /etc/hosts.</summary>
-/// <example><code>builder.AddHost(HostEntry.Parse("db:10.0.0.7"));</code></example>
+/// <example><code>builder = builder.AddHost(HostEntry.Parse("db:10.0.0.7"));</code></example>
 /// <param name="Name">The name.</param>
 /// <param name="Address">The address.</param>
 public sealed record HostEntry(string Name, IPAddress Address)

@@ -7,7 +7,8 @@ namespace Isolation.Containers;
 
 /// <summary>The network settings of a container.</summary>
 /// <example><code>
-/// builder.WithNetworkSettings(new NetworkSettings { Network = new BridgeNetwork("web"), Ports = [new PublishedPort(8080, 80)] });
+/// builder = builder.WithNetworkSettings(
+///     new NetworkSettings { Network = new BridgeNetwork("web"), Ports = [new PublishedPort(8080, 80)] });
 /// </code></example>
 public sealed record NetworkSettings
 {

@@ -6,7 +6,7 @@ namespace Isolation.Containers;
 
 /// <summary>A port of the host, or a range, that leads to a port of the container.</summary>
 /// <example><code>
-/// builder.WithNetwork("web").AddPublishedPort(new PublishedPort(8080, 80) { HostAddress = IPAddress.Loopback });
+/// builder = builder.WithNetwork("web").AddPublishedPort(new PublishedPort(8080, 80) { HostAddress = IPAddress.Loopback });
 /// </code></example>
 /// <param name="HostPort">The host's first port.</param>
 /// <param name="ContainerPort">The container's first port.</param>

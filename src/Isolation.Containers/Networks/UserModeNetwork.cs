@@ -7,7 +7,7 @@ namespace Isolation.Containers;
 
 /// <summary>A network made by a program of the host that turns packets into ordinary sockets:
 /// what ordinary users, who may make no links outside, have.</summary>
-/// <example><code>builder.WithNetwork(new UserModeNetwork { Stack = UserModeStackKind.Pasta });</code></example>
+/// <example><code>builder = builder.WithNetwork(new UserModeNetwork { Stack = UserModeStackKind.Pasta });</code></example>
 public sealed record UserModeNetwork : ContainerNetwork
 {
     /// <summary>The program.</summary>

@@ -10,7 +10,7 @@ namespace Isolation.Containers;
 /// and must be open until the start is asked for.</remarks>
 /// <example><code>
 /// using PidHandle process = PidHandle.Open(processId);
-/// builder.AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Ipc, process);
+/// builder = builder.AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Ipc, process);
 /// </code></example>
 public sealed record JoinedNamespace
 {

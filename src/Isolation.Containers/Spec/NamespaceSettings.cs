@@ -5,7 +5,7 @@ namespace Isolation.Containers;
 
 /// <summary>Which namespaces the container has of its own, and which it shares with the host.</summary>
 /// <example><code>
-/// builder.WithSpec(spec => spec with { Namespaces = spec.Namespaces with { SharedWithHost = NamespaceKinds.Net } });
+/// builder = builder.WithSpec(spec => spec with { Namespaces = spec.Namespaces with { SharedWithHost = NamespaceKinds.Net } });
 /// </code></example>
 public sealed record NamespaceSettings
 {

@@ -5,7 +5,7 @@ namespace Isolation.Containers;
 /// <summary>What restricts a container's program beside capabilities and no_new_privs, and how it is scheduled. Immutable;
 /// the defaults are the safe ones.</summary>
 /// <example><code>
-/// builder.WithSecurity(s =&gt; s with { DenyWriteExecute = true, CpuAffinity = CpuAffinity.Of(0, 1) });
+/// builder = builder.WithSecurity(s =&gt; s with { DenyWriteExecute = true, CpuAffinity = CpuAffinity.Of(0, 1) });
 /// </code></example>
 public sealed record SecuritySettings
 {

@@ -5,7 +5,8 @@ namespace Isolation.Containers;
 
 /// <summary>The source or target of a standard stream of the program.</summary>
 /// <example><code>
-/// builder.WithStandardInput(Stdio.Text("a text")).WithStandardOutput(Stdio.File("/tmp/out", append: true)).WithStandardError(Stdio.Null);
+/// builder = builder.WithStandardInput(Stdio.Text("a text")).WithStandardOutput(Stdio.File("/tmp/out", append: true))
+///     .WithStandardError(Stdio.Null);
 /// </code></example>
 public abstract record Stdio
 {

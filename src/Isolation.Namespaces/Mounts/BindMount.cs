@@ -4,7 +4,7 @@ namespace Isolation.Namespaces;
 
 /// <summary>A file or directory of the host, seen inside. Like <c>mount --rbind</c>.</summary>
 /// <example><code>
-/// builder.AddMount(new BindMount("/srv/data", "/data", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev));
+/// builder = builder.AddMount(new BindMount("/srv/data", "/data", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev));
 /// </code></example>
 /// <param name="Source">An absolute path on the host.</param>
 /// <param name="Destination">Where it appears inside the root.</param>
