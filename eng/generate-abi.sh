@@ -41,7 +41,7 @@ arm64=$(numbers "$include/aarch64-linux-gnu/asm/unistd_64.h")
   echo "#nullable enable"
   echo "namespace Isolation.Linux;"
   echo
-  echo "/// <summary>An error number of the kernel, by its <c>errno</c> name. Unknown numbers are carried as they are.</summary>"
+  echo "/// <summary>An error number of the kernel, by its <c>errno</c> name. Unknown numbers are kept.</summary>"
   echo "public enum Errno"
   echo "{"
   echo "    /// <summary>No error.</summary>"

@@ -59,7 +59,7 @@ if ! dotnet format whitespace Isolation.sln --verify-no-changes --no-restore >"$
   head -20 "$log"; failed=$((failed + 1)); finish
 fi
 
-tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Net.Tests Containers.Tests Extensions.Hosting.Tests Analyzers.Tests Properties Abi.Tests Differential)
+tests=(Linux.Tests Namespaces.Tests Cgroups.Tests Security.Tests Net.Tests Containers.Tests Docs.Tests Extensions.Hosting.Tests Analyzers.Tests Properties Abi.Tests Differential)
 if [ $quick = 0 ]; then
   tests+=(Arm64.Tests)
   ISOLATION_ARM64_KERNEL=$("${sudo[@]}" env HOME="$HOME" eng/fetch-arm64-kernel.sh) || { echo "The arm64 kernel could not be fetched."; failed=1; }
@@ -123,6 +123,9 @@ if [ $quick = 0 ]; then
   begin "Kernel.Tests of labels in the test machine: SELinux"
   bash tests/Vm/test.sh --selinux --filter-class Isolation.Kernel.Tests.Security.LsmTests 2>&1 | show; count "${PIPESTATUS[0]}"
 fi
+
+echo "== site"
+if ! bash eng/site.sh; then failed=$((failed + 1)); echo "A run of tests ended with code 1: the site of the documentation" >> "$failures"; fi
 
 echo "== pack"
 if ! dotnet pack Isolation.sln --configuration Release --no-build --nologo -v quiet --output "$copy/packages"; then failed=$((failed + 1)); fi

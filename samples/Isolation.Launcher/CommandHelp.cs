@@ -28,11 +28,11 @@ internal static class CommandHelp
             # The launcher
 
             `isolation` runs commands in containers from the command line, with the flags that docker users know. This page is written from
-            its table of commands; `isolation help`, `isolation COMMAND --help` and `isolation completion bash|zsh|fish` tell the same.
+            its table of commands; `isolation help`, `isolation COMMAND --help` and `isolation completion bash|zsh|fish` agree with it.
 
             The order of words is docker's. The first word that is no flag is the command, and what follows it is the command's own:
             `isolation run -m 64m sh -c 'echo $0'` needs no `--`. A value is attached or in the next word: `-m64m`, `-m=64m`, `-m 64m`,
-            `--memory=64m`, `--memory 64m`. Switches can be joined, `-it`, and may be said to be off: `--init=false`. Of a flag that is
+            `--memory=64m`, `--memory 64m`. Switches can be joined, `-it`, and switched off: `--init=false`. Of a flag that is
             given twice the last one holds, unless it adds to a list.
 
             The exit code is the command's, or 128 plus the number of the signal that ended it; 125 for errors of the launcher, 126 where
@@ -49,7 +49,7 @@ internal static class CommandHelp
                 [.. command.Flags.Where(f => f is not RefusedFlag && (command.Words != "learn" || !RunFlags.All.Contains(f)))]);
         }
 
-        page.Append("## Flags of docker that are refused\n\nThey are known, and refused by name: nothing is ignored.\n\n")
+        page.Append("## Flags of docker that are refused\n\nThe launcher knows them and refuses each with an error: it ignores none.\n\n")
             .Append("| Flag | What is missing |\n| --- | --- |\n");
         foreach (IGrouping<string, RefusedFlag> part in RunFlags.All.OfType<RefusedFlag>().GroupBy(f => f.Part))
         {

@@ -20,7 +20,7 @@ internal sealed record NetworkOptions
             "none|host|bridge|NAME|container:ID|pasta|slirp4netns|macvlan:LINK:ADDRESS[:ROUTER]|ipvlan:...|link:LINK[:ADDRESS[:ROUTER]]",
             "network (default: none); NAME is a bridge made on demand", (o, v) => o.WithNetwork(v)),
         new("-p --publish", "[[ADDR:][PORT[-N]]:]PORT[-N][/PROTO]",
-            "let a port of the host lead to the container; a free one, which is told, where none is named", (o, v) => o.Publish(v)),
+            "let a port of the host lead to the container; a free one, which is printed, where none is given", (o, v) => o.Publish(v)),
         new("--ip --ip6", "ADDRESS", "address on a bridge network", (o, v) => o.WithAddress(v)),
         new("--mac-address", "MAC", "hardware address", (o, v) => o.With(s => s with { HardwareAddress = ParseHardwareAddress(v) })),
         new("--network-alias --net-alias", "NAME", "further name for others of the network",

@@ -23,7 +23,7 @@ public abstract partial class Cgroup
     }
 
     /// <summary>Yields the pressure each time that a trigger fires. The kernel fires at most once in a window.</summary>
-    /// <param name="trigger">When to be told.</param>
+    /// <param name="trigger">The threshold and window that fire an event.</param>
     /// <param name="cancellationToken">Ends the stream.</param>
     /// <exception cref="LinuxException"><c>EINVAL</c>: threshold or window. <c>EOPNOTSUPP</c>: pressure is not measured.</exception>
     /// <exception cref="KernelFeatureException">The host has no version 2, which alone measures pressure.</exception>

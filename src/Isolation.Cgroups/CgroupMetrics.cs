@@ -6,12 +6,12 @@ namespace Isolation.Cgroups;
 
 /// <summary>Measures a control group for any exporter: the meter <c>Isolation.Cgroups</c>,
 /// with OpenTelemetry's names for containers.</summary>
-/// <remarks>Read when an exporter collects, and at most once in 100 ms for all instruments together. Each measurement carries
-/// <c>container.name</c>. Instruments: <c>container.cpu.time</c> (s, by <c>cpu.mode</c>), <c>container.memory.usage</c> (By),
+/// <remarks>Read when an exporter collects, and at most once in 100 ms for all instruments together. Each measurement has the
+/// attribute <c>container.name</c>. Instruments: <c>container.cpu.time</c> (s, by <c>cpu.mode</c>), <c>container.memory.usage</c> (By),
 /// <c>container.memory.available</c> (By, where there is a limit), <c>container.disk.io</c> (By, by <c>disk.io.direction</c>); and what the
 /// conventions have no name for: <c>isolation.container.pids</c>, <c>isolation.container.oom_kills</c>,
 /// <c>isolation.container.cpu.throttled_time</c> (s).</remarks>
-/// <example><code>using CgroupMetrics metrics = CgroupMetrics.Start(process.Cgroup!, "job-17");</code></example>
+/// <example><code>using CgroupMetrics metrics = CgroupMetrics.Start(container.Cgroup!, "job-17");</code></example>
 public sealed class CgroupMetrics : IDisposable
 {
     /// <summary>The meter's name, for an exporter to listen to.</summary>

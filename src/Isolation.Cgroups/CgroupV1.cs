@@ -8,6 +8,10 @@ namespace Isolation.Cgroups;
 /// version 2's where that is mounted too. Held open; disposing closes it and leaves it there.</summary>
 /// <remarks>Takes settings in version 2's words, and version 1's own. On hybrid hosts a controller is used where it is mounted. See the
 /// kernel's cgroup-v1 guides.</remarks>
+/// <example><code>
+/// using CgroupV1 group = CgroupV1.Create("/jobs/17", "cpu", "cpuacct");
+/// group.AddProcess(processId);
+/// </code></example>
 public sealed partial class CgroupV1 : Cgroup, ICgroupControls<CgroupV1>
 {
     private static readonly string[] s_controllers = ["cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer",

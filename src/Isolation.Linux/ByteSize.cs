@@ -4,6 +4,10 @@ namespace Isolation.Linux;
 
 /// <summary>A number of bytes, or <see cref="Max"/>: no limit.</summary>
 /// <remarks>Written as the kernel writes it: <c>67108864</c>, <c>max</c>.</remarks>
+/// <example><code>
+/// ByteSize size = ByteSize.Parse("256m");
+/// Console.WriteLine($"{size.Bytes} bytes, {size.ToHumanString()}"); // 268435456 bytes, 256.0 MiB
+/// </code></example>
 public readonly record struct ByteSize : IComparable<ByteSize>
 {
     private const string Units = "kmgtp";

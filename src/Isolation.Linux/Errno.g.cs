@@ -2,7 +2,7 @@
 #nullable enable
 namespace Isolation.Linux;
 
-/// <summary>An error number of the kernel, by its <c>errno</c> name. Unknown numbers are carried as they are.</summary>
+/// <summary>An error number of the kernel, by its <c>errno</c> name. Unknown numbers are kept.</summary>
 public enum Errno
 {
     /// <summary>No error.</summary>

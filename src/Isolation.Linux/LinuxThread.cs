@@ -6,6 +6,10 @@ namespace Isolation.Linux;
 
 /// <summary>A thread of one's own, for state that the kernel keeps per thread: namespaces, capabilities, seccomp, Landlock.</summary>
 /// <remarks>It belongs to no pool: what is done to it ends with it. Work is run in order, one piece at a time.</remarks>
+/// <example><code>
+/// using var thread = new LinuxThread("restricted");
+/// thread.Invoke(() =&gt; Capabilities.Drop(Capability.NetRaw)); // other threads keep it
+/// </code></example>
 public sealed class LinuxThread : IDisposable
 {
     private readonly BlockingCollection<Action> _work = [];

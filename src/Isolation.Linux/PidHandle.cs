@@ -5,6 +5,11 @@ namespace Isolation.Linux;
 
 /// <summary>A pidfd: one certain process, never another one that got its number later. Since Linux 5.3.</summary>
 /// <remarks>See pidfd_open(2).</remarks>
+/// <example><code>
+/// using PidHandle process = PidHandle.Open(processId);
+/// if (!process.HasExited)
+///     process.SendSignal(Signal.SIGTERM);
+/// </code></example>
 public sealed class PidHandle : LinuxHandle
 {
     internal PidHandle(int descriptor, int processId) : base(descriptor) => ProcessId = processId;

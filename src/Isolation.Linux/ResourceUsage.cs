@@ -1,6 +1,6 @@
 namespace Isolation.Linux;
 
-/// <summary>What a process used, from getrusage(2)'s structure as waitid(2) fills it in.</summary>
+/// <summary>Resources that a process used: getrusage(2)'s structure, from waitid(2).</summary>
 /// <param name="UserTime">CPU time in user mode.</param>
 /// <param name="SystemTime">CPU time in kernel mode.</param>
 /// <param name="MaxResidentBytes">The largest resident set, in bytes: of the process, or of any one of the children that it waited for.

@@ -4,6 +4,10 @@ using System.Globalization;
 namespace Isolation.Namespaces;
 
 /// <summary>The uid_map or gid_map of a user namespace: validated ranges. See user_namespaces(7).</summary>
+/// <example><code>
+/// IdMap map = IdMap.Parse("0:100000:65536");
+/// builder = builder.WithUserNamespace(map, map);
+/// </code></example>
 public sealed record IdMap
 {
     /// <summary>The most ranges that the kernel takes.</summary>

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Isolation.Namespaces;
 
-/// <summary>What the clocks of a time namespace differ by from the host's. See time_namespaces(7).</summary>
+/// <summary>Offsets of the clocks of a time namespace from the host's. See time_namespaces(7).</summary>
+/// <example><code>
+/// builder = builder.WithTimeOffsets(new TimeOffsets(Monotonic: TimeSpan.FromDays(1), Boottime: TimeSpan.FromDays(1)));
+/// </code></example>
 /// <param name="Monotonic">Added to <c>CLOCK_MONOTONIC</c>.</param>
 /// <param name="Boottime">Added to <c>CLOCK_BOOTTIME</c>, which is what uptime shows.</param>
 public sealed record TimeOffsets(TimeSpan Monotonic, TimeSpan Boottime)

@@ -5,7 +5,11 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Net;
 
-/// <summary>Work within a network namespace, on a thread that ends with it: the caller stays where it is.</summary>
+/// <summary>Runs code in a network namespace, on a thread of its own: the caller stays in its namespace.</summary>
+/// <example><code>
+/// using LinuxHandle other = NetworkNamespace.Create();
+/// NetworkNamespace.Run(other, Loopback.SetUp);
+/// </code></example>
 public static class NetworkNamespace
 {
     /// <summary>Runs a function in a network namespace:

@@ -6,6 +6,7 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Security;
 
 /// <summary>A resource limit of a process, kept across execve(2). See getrlimit(2).</summary>
+/// <example><code>builder = builder.AddRlimit(Rlimit.Parse("nofile=1024:2048"));</code></example>
 /// <param name="Resource">What is limited; its documentation gives the unit.</param>
 /// <param name="Soft">The limit that is enforced; <see cref="Max"/> for none.</param>
 /// <param name="Hard">The ceiling to which the process may raise the soft limit; <see cref="Max"/> for none.</param>

@@ -1,6 +1,6 @@
 namespace Isolation.Cgroups;
 
-/// <summary>What may be done with a device.</summary>
+/// <summary>The kinds of access to a device.</summary>
 [Flags]
 public enum DeviceAccess
 {

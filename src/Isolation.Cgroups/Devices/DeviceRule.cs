@@ -7,6 +7,9 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Cgroups;
 
 /// <summary>Whether devices may be used. Of several rules the last that is about an access decides on it.</summary>
+/// <example><code>
+/// builder = builder.WithDeviceRules([.. DeviceRule.DockerDefault, DeviceRule.Parse("c 10:229 rw")]); // and /dev/fuse
+/// </code></example>
 /// <param name="Allow">Whether it allows or denies.</param>
 /// <param name="Kind">The kind of device.</param>
 /// <param name="Major">The major number; null for every one.</param>

@@ -2,7 +2,7 @@ using Isolation.Linux;
 
 namespace Isolation.Cgroups;
 
-/// <summary>What is to be done about a control group that runs out of memory.</summary>
+/// <summary>The action for a control group that runs out of memory.</summary>
 public sealed record OomAction
 {
     private OomAction(ByteSize? limit, bool kills) => (Limit, Kills) = (limit, kills);

@@ -6,9 +6,13 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>Asks the program what to do when a control group runs out of memory, instead of having the kernel kill at once.</summary>
+/// <summary>Calls a handler when a control group runs out of memory, before the kernel kills.</summary>
 /// <remarks>On version 2 the group reaches <c>memory.high</c>, is frozen, and runs on after the answer. On version 1 the kernel's killer is
 /// switched off by <c>memory.oom_control</c>, and processes that need more memory wait for the answer. Disposing ends the asking.</remarks>
+/// <example><code>
+/// await using OomPolicy policy = OomPolicy.Start(cgroup, (situation, _) =&gt;
+///     new(situation.Count == 1 ? OomAction.RaiseTo(ByteSize.FromMebibytes(512)) : OomAction.Kill));
+/// </code></example>
 public sealed class OomPolicy : IAsyncDisposable
 {
     private readonly Cgroup _cgroup;

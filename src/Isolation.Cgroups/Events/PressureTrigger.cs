@@ -7,9 +7,14 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Cgroups;
 
-/// <summary>When to be told of pressure: at least so much waiting within a window.</summary>
-/// <param name="Resource">What is waited for.</param>
-/// <param name="Threshold">How much waiting within the window; more than zero, not more than the window.</param>
+/// <summary>Fires when stall time in the window exceeds the threshold.</summary>
+/// <example><code>
+/// var trigger = new PressureTrigger(PressureResource.Memory, TimeSpan.FromMilliseconds(150), TimeSpan.FromSeconds(2));
+/// await foreach (Pressure pressure in cgroup.WatchPressureAsync(trigger))
+///     Console.WriteLine(pressure);
+/// </code></example>
+/// <param name="Resource">The resource that tasks stall on.</param>
+/// <param name="Threshold">The stall time within the window: more than zero, at most the window.</param>
 /// <param name="Window">The window, 500 ms to 10 s. Without <c>CAP_SYS_RESOURCE</c> it must be a multiple of 2 s (Linux 6.5).</param>
 public sealed record PressureTrigger(PressureResource Resource, TimeSpan Threshold, TimeSpan Window)
 {

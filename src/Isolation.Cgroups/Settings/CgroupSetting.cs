@@ -4,6 +4,7 @@ using System.Globalization;
 namespace Isolation.Cgroups;
 
 /// <summary>A value to write to a file of a control group. Plain data: printed, compared, applied by one writer.</summary>
+/// <example><code>CgroupSettings settings = CgroupSettings.None.With(new CgroupSetting("memory.high", "64M"));</code></example>
 /// <param name="File">The interface file: <c>memory.max</c>. Files of version 1 are named as there: <c>cpu.rt_runtime_us</c>.</param>
 /// <param name="Value">The text that is written.</param>
 public sealed record CgroupSetting(string File, string Value)

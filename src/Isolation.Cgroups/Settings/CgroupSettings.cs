@@ -5,8 +5,8 @@ namespace Isolation.Cgroups;
 
 /// <summary>Settings for a control group as data: immutable, printable, comparable.
 /// A later one replaces an earlier one of the same file.</summary>
-/// <remarks>The words are version 2's. On a version 1 host they are translated where that can be done
-/// and refused by name where not.</remarks>
+/// <remarks>Files and values are version 2's. On a version 1 host they are translated. A setting that version 1 lacks is an error that
+/// names it.</remarks>
 /// <example><code>
 /// CgroupSettings small = CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)).WithCpus(0.5).WithPidsMax(100);
 /// </code></example>

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace Isolation.Cgroups;
 
 /// <summary>CPU bandwidth: so much time in each period, as in <c>cpu.max</c>.</summary>
+/// <example><code>builder = builder.WithCpuMax(CpuMax.FromCores(0.75));</code></example>
 /// <param name="Quota">CPU time of all processors together in each period; null for no limit. At least 1 ms.</param>
 /// <param name="Period">The period, 1 ms to 1 s.</param>
 public readonly record struct CpuMax(TimeSpan? Quota, TimeSpan Period)

@@ -2,6 +2,9 @@ namespace Isolation.Cgroups;
 
 /// <summary>Throttles of one block device, as in <c>io.max</c>. What is null stays as it is;
 /// <see cref="CgroupLimit.Max"/> lifts a limit.</summary>
+/// <example><code>
+/// builder = builder.WithIoMax(DeviceNumber.FromPath("/dev/sda"), new IoMax { ReadBytesPerSecond = CgroupLimit.Parse("1048576") });
+/// </code></example>
 public sealed record IoMax
 {
     /// <summary>Bytes read per second (<c>rbps</c>).</summary>

@@ -8,6 +8,11 @@ namespace Isolation.Cgroups;
 /// <summary>Statistics of a control group. Its files are kept open, and <see cref="Refresh"/> reads them anew:
 /// one pread(2) each, and no allocation.</summary>
 /// <remarks>The values are those of the last refresh. What the host does not have stays null. Not for several threads at once.</remarks>
+/// <example><code>
+/// using CgroupStats stats = cgroup.OpenStats();
+/// stats.Refresh(); // reads the files that are open already
+/// Console.WriteLine($"{stats.Cpu?.Usage}, {stats.Memory?.Peak} bytes");
+/// </code></example>
 public sealed class CgroupStats : IDisposable
 {
     /// <summary>Takes what was read from a file.</summary>

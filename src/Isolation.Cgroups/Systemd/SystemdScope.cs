@@ -8,9 +8,9 @@ namespace Isolation.Cgroups;
 
 /// <summary>A transient scope or slice of systemd: a control group that systemd makes, knows of, and removes when it is empty.</summary>
 /// <remarks>On a host with systemd it is the owner of the tree: what is made behind its back may be undone by it. A scope with
-/// <c>Delegate=yes</c> is ours to divide. Limits are told to systemd as properties, which it writes to the files and keeps through a
-/// daemon-reload; what it has no property for is written to the file itself. Calls go over D-Bus, each with a time limit, and are
-/// finished on the calling thread. See org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
+/// <c>Delegate=yes</c> is ours to divide. systemd gets limits as properties, writes the files, and keeps the limits through a
+/// daemon-reload; a setting that has no property is written to its file. Calls go over D-Bus, each with
+/// a time limit, and are finished on the calling thread. See org.freedesktop.systemd1(5), systemd.resource-control(5).</remarks>
 /// <example><code>
 /// using SystemdScope scope = SystemdScope.Start("job-17.scope", processId, CgroupSettings.None.WithMemoryMax(ByteSize.FromMebibytes(64)));
 /// scope.Cgroup.WithPidsMax(10); // or scope.Apply, which tells systemd too

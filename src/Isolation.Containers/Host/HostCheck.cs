@@ -11,9 +11,9 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>One thing that a preflight looked at.</summary>
-/// <param name="Name">What was looked at.</param>
+/// <summary>The result of one check of the host.</summary>
+/// <param name="Name">The feature that was checked.</param>
 /// <param name="Works">Whether it can be used.</param>
 /// <param name="Found">What was found.</param>
-/// <param name="Remedy">What to do where it does not work; null where it works or nothing helps.</param>
+/// <param name="Remedy">The remedy where it does not work; null where it works or there is none.</param>
 public sealed record HostCheck(string Name, bool Works, string Found, string? Remedy);

@@ -11,9 +11,13 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>What is known of the host and of this process on it: an immutable value, and all that a plan looks at.</summary>
+/// <summary>The facts of the host and of this process that a plan depends on. Immutable.</summary>
 /// <remarks>Of <see cref="Current"/>, what can change (mounts, settings, users, installed programs) is read when it is first asked for, and
 /// stays as it is in that value.</remarks>
+/// <example><code>
+/// foreach (HostCheck check in HostFacts.Current.Checks().Where(c =&gt; !c.Works))
+///     Console.WriteLine($"{check.Name}: {check.Found}. {check.Remedy}");
+/// </code></example>
 public sealed record HostFacts
 {
     /// <summary>The inode of the initial user namespace: PROC_USER_INIT_INO of the kernel's linux/proc_ns.h.</summary>
@@ -81,7 +85,7 @@ public sealed record HostFacts
     /// <summary>The group ids of this process's user namespace; null in the initial one, which has all.</summary>
     public IdMap? OwnGroupIds { get; init; }
 
-    /// <summary>Who owns the file of this process's program: whoever may write it could take over its next start.</summary>
+    /// <summary>The owner of this process's executable file: a user who may write that file could take over the next start.</summary>
     public uint ExecutableOwner { get; init; }
 
     /// <summary>User ids granted to this user by /etc/subuid.</summary>
@@ -104,14 +108,14 @@ public sealed record HostFacts
     /// <summary>The path of newgidmap; null where it is not installed.</summary>
     public string? NewGidMap { get => _newGidMap.IsKnown ? _newGidMap.Value : _state?.NewGidMap; init => _newGidMap = new(value); }
 
-    /// <summary>What keeps this user from making user namespaces; null where nothing is known to.</summary>
+    /// <summary>The obstacle that keeps this user from creating user namespaces; null where none is known.</summary>
     public string? UserNamespaceObstacle
     {
         get => _obstacle.IsKnown ? _obstacle.Value : _state?.UserNamespaceObstacle;
         init => _obstacle = new(value);
     }
 
-    /// <summary>What to do about <see cref="UserNamespaceObstacle"/>.</summary>
+    /// <summary>The remedy for <see cref="UserNamespaceObstacle"/>.</summary>
     public string? UserNamespaceRemedy
     {
         get => _remedy.IsKnown ? _remedy.Value : _state?.UserNamespaceRemedy;
@@ -223,7 +227,7 @@ public sealed record HostFacts
         };
     }
 
-    /// <summary>What a preflight tells a person: each fact, whether it works, and the remedy.</summary>
+    /// <summary>Checks the host: each feature, whether it works, and the remedy.</summary>
     public ImmutableArray<HostCheck> Checks()
     {
         var minimum = new KernelVersion(5, 12);

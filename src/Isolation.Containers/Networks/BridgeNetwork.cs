@@ -6,6 +6,9 @@ namespace Isolation.Containers;
 /// of the world through masquerade.</summary>
 /// <remarks>Made with its first container, and removed with its last. Nobody reaches a container from outside of its network but through
 /// published ports. Needs <c>CAP_NET_ADMIN</c> and <c>CAP_SYS_ADMIN</c>.</remarks>
+/// <example><code>
+/// builder = builder.WithNetwork(new BridgeNetwork("web") { Subnet = IPNetwork.Parse("10.90.0.0/24"), Internal = true });
+/// </code></example>
 /// <param name="Name">Its name: letters, digits, <c>_</c>, <c>-</c> and <c>.</c>, at most 32.</param>
 public sealed record BridgeNetwork(string Name) : ContainerNetwork
 {

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
-/// <summary>A network that a container is on.</summary>
+/// <summary>The network of a container.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(BridgeNetwork), "bridge")]
 [JsonDerivedType(typeof(ParentLinkNetwork), "parentLink")]
@@ -14,7 +14,7 @@ public abstract record ContainerNetwork
     {
     }
 
-    /// <summary>The name of the network that containers are on which name none: <c>isolation</c>.</summary>
+    /// <summary>The name of the default network: <c>isolation</c>.</summary>
     public const string DefaultName = "isolation";
 
     /// <summary>The default bridge network, made on demand.</summary>

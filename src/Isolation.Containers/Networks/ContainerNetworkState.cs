@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Isolation.Containers;
 
-/// <summary>A network with the containers that are on it.</summary>
+/// <summary>A network with its containers.</summary>
 /// <param name="Network">The network.</param>
 /// <param name="InUse">Whether it has containers, and therefore a bridge.</param>
 /// <param name="Containers">Their names and addresses.</param>

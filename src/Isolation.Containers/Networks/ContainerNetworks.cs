@@ -8,6 +8,10 @@ namespace Isolation.Containers;
 
 /// <summary>Bridge networks by name: made, listed, removed. What is made stays across restarts of the machine;
 /// its bridge exists only while it has containers.</summary>
+/// <example><code>
+/// BridgeNetwork web = ContainerNetworks.Create(new BridgeNetwork("web"));
+/// ContainerNetworks.Remove(web.Name);
+/// </code></example>
 public static class ContainerNetworks
 {
     /// <summary>Makes a network. Free subnets are chosen where none are given.</summary>

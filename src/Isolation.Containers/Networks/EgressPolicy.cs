@@ -5,9 +5,9 @@ using System.Net.Sockets;
 
 namespace Isolation.Containers;
 
-/// <summary>What a container may connect to: nothing but what is listed. In force before its first instruction,
+/// <summary>The destinations that a container may connect to; all others are refused. In force before its first instruction,
 /// by a packet filter in its own network namespace.</summary>
-/// <remarks>Answers to connections that come in are let through. What is refused is told the program at once (ICMP: administratively
+/// <remarks>Answers to connections that come in are let through. A refused connection fails at once (ICMP: administratively
 /// prohibited). A container with a policy must have neither <c>CAP_NET_ADMIN</c>, by which it could change the filter, nor
 /// <c>CAP_NET_RAW</c>, by which it could send packets past it. Names are looked up at the start; no name server is allowed unless it is
 /// listed.</remarks>
@@ -17,10 +17,10 @@ namespace Isolation.Containers;
 /// </code></example>
 public sealed record EgressPolicy
 {
-    /// <summary>Nothing is allowed.</summary>
+    /// <summary>The policy that allows nothing.</summary>
     public static EgressPolicy DenyAll { get; } = new();
 
-    /// <summary>What is allowed.</summary>
+    /// <summary>The allowed destinations.</summary>
     public ImmutableArray<EgressRule> Rules { get; init; } = [];
 
     /// <summary>Allows a destination more; see <see cref="EgressRule.Parse"/>.</summary>

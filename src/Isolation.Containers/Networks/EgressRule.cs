@@ -5,7 +5,8 @@ using System.Net.Sockets;
 
 namespace Isolation.Containers;
 
-/// <summary>Where a container may connect to: a network or a name, with or without a port.</summary>
+/// <summary>A destination that a container may connect to: a network or a name, with or without a port.</summary>
+/// <example><code>EgressRule rule = EgressRule.Parse("10.0.0.0/8:5432/tcp");</code></example>
 public sealed record EgressRule
 {
     /// <summary>The network; null where a name is given, or where it is anywhere.</summary>

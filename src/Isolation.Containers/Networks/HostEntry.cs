@@ -3,6 +3,7 @@ using System.Net;
 namespace Isolation.Containers;
 
 /// <summary>A name with an address, for /etc/hosts.</summary>
+/// <example><code>builder = builder.AddHost(HostEntry.Parse("db:10.0.0.7"));</code></example>
 /// <param name="Name">The name.</param>
 /// <param name="Address">The address.</param>
 public sealed record HostEntry(string Name, IPAddress Address)

@@ -9,6 +9,7 @@ namespace Isolation.Containers;
 /// with its name, addresses, routes of all tables, permanent neighbours, queueing disciplines, sysctls, and up or down. Lost are programs
 /// of BPF filters, chains of filters, entries of a bridge's tables and multicast groups. Where this process is killed before, the kernel
 /// decides: hardware falls back to the host's first network namespace, and a link made by software is gone.</remarks>
+/// <example><code>builder = builder.WithNetwork(new MovedLinkNetwork("eth1") { Addresses = ["192.0.2.7/24"] });</code></example>
 /// <param name="Link">The host's link.</param>
 public sealed record MovedLinkNetwork(string Link) : ContainerNetwork
 {

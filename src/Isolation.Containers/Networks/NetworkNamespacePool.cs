@@ -10,6 +10,10 @@ namespace Isolation.Containers;
 /// <summary>Network namespaces made in advance, each with <c>lo</c> up. Making one is about half of a container's start.</summary>
 /// <remarks>Each is used once. They belong to this process's user namespace, so a container with a user namespace of its own has no power
 /// over one: nothing in it can be configured from inside, and /sys is the host's, read-only. Needs <c>CAP_SYS_ADMIN</c>.</remarks>
+/// <example><code>
+/// using var pool = new NetworkNamespacePool(16);
+/// ContainerResult result = await builder.WithNetworkPool(pool).RunAsync();
+/// </code></example>
 public sealed class NetworkNamespacePool : IDisposable
 {
     private readonly ConcurrentQueue<Namespace> _ready = new();

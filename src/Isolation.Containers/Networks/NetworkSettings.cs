@@ -5,10 +5,14 @@ using Isolation.Net.TrafficControl;
 
 namespace Isolation.Containers;
 
-/// <summary>How a container is connected.</summary>
+/// <summary>The network settings of a container.</summary>
+/// <example><code>
+/// builder = builder.WithNetworkSettings(
+///     new NetworkSettings { Network = new BridgeNetwork("web"), Ports = [new PublishedPort(8080, 80)] });
+/// </code></example>
 public sealed record NetworkSettings
 {
-    /// <summary>The network that it is on; null for none: only <c>lo</c>.</summary>
+    /// <summary>The network; null for none: only <c>lo</c>.</summary>
     public ContainerNetwork? Network { get; init; }
 
     /// <summary>Its IPv4 address; null for a free one.</summary>
@@ -26,7 +30,7 @@ public sealed record NetworkSettings
     /// <summary>Further names by which other containers of the network find it.</summary>
     public ImmutableArray<string> Aliases { get; init; } = [];
 
-    /// <summary>Ports of the host that lead to it.</summary>
+    /// <summary>Ports of the host that are published to it.</summary>
     public ImmutableArray<PublishedPort> Ports { get; init; } = [];
 
     /// <summary>Name servers for its /etc/resolv.conf; empty takes the host's, without those on the host's own loopback.</summary>
@@ -41,10 +45,10 @@ public sealed record NetworkSettings
     /// <summary>Further lines for its /etc/hosts.</summary>
     public ImmutableArray<HostEntry> Hosts { get; init; } = [];
 
-    /// <summary>Where it may connect to; null for anywhere.</summary>
+    /// <summary>The destinations that it may connect to; null for all.</summary>
     public EgressPolicy? Egress { get; init; }
 
-    /// <summary>How fast it may send and receive; null for no limit.</summary>
+    /// <summary>The limit of its rates of sending and receiving; null for no limit.</summary>
     public RateLimit? RateLimit { get; init; }
 
     /// <summary>Compares by value, the lists included.</summary>

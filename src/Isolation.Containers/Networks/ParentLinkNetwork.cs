@@ -5,6 +5,9 @@ namespace Isolation.Containers;
 
 /// <summary>A link of its own on a link of the host, with addresses of that link's network:
 /// <c>macvlan</c> has a hardware address of its own, <c>ipvlan</c> the parent's.</summary>
+/// <example><code>
+/// builder = builder.WithNetwork(new ParentLinkNetwork("eth0", "192.0.2.7/24") { Gateway = IPAddress.Parse("192.0.2.1") });
+/// </code></example>
 /// <param name="Parent">The host's link.</param>
 /// <param name="Address">The container's address with its prefix.</param>
 public sealed record ParentLinkNetwork(string Parent, string Address) : ContainerNetwork

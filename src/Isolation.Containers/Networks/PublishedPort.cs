@@ -5,13 +5,16 @@ using System.Net.Sockets;
 namespace Isolation.Containers;
 
 /// <summary>A port of the host, or a range, that leads to a port of the container.</summary>
+/// <example><code>
+/// builder = builder.WithNetwork("web").AddPublishedPort(new PublishedPort(8080, 80) { HostAddress = IPAddress.Loopback });
+/// </code></example>
 /// <param name="HostPort">The host's first port.</param>
 /// <param name="ContainerPort">The container's first port.</param>
 public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
 {
     private const int MaxCount = 1024;
 
-    /// <summary>How many ports follow each other.</summary>
+    /// <summary>The number of consecutive ports.</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>The address of the host; <c>0.0.0.0</c> for all of IPv4, <c>::</c> for all of IPv6, null for all of both.</summary>

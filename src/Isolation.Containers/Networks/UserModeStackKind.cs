@@ -1,6 +1,6 @@
 namespace Isolation.Containers;
 
-/// <summary>Which program is the user-mode stack.</summary>
+/// <summary>The program that is the user-mode stack.</summary>
 public enum UserModeStackKind
 {
     /// <summary>pasta where it is installed, else slirp4netns.</summary>

@@ -3,6 +3,16 @@ using Isolation.Linux;
 namespace Isolation.Containers;
 
 /// <summary>A container's program did not exit with code 0, or a limit ended it.</summary>
+/// <example><code>
+/// try
+/// {
+///     (await builder.CaptureAsync()).ThrowIfFailed();
+/// }
+/// catch (ContainerFailedException e)
+/// {
+///     Console.WriteLine($"{e.Result.ExitCode}: {e.Message}");
+/// }
+/// </code></example>
 public sealed class ContainerFailedException : IsolationException
 {
     // Enough for the last lines of a stack trace.
@@ -16,7 +26,7 @@ public sealed class ContainerFailedException : IsolationException
             innerException: result.StreamFailure) =>
         Result = result;
 
-    /// <summary>How the container ended.</summary>
+    /// <summary>The result of the container.</summary>
     public ContainerResult Result { get; }
 
     private static string Compose(ContainerResult result, string standardError)

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Isolation.Containers;
 
-/// <summary>What a container wrote, and how it ended.</summary>
+/// <summary>The captured output of a container, with its result.</summary>
 /// <param name="Result">How it ended.</param>
 /// <param name="StandardOutputBytes">What it wrote to standard output; empty where that was not captured.</param>
 /// <param name="StandardErrorBytes">What it wrote to standard error; empty where that was not captured.</param>
@@ -28,6 +28,6 @@ public sealed record ContainerOutput(ContainerResult Result, ReadOnlyMemory<byte
     public ContainerOutput ThrowIfFailed() => IsSuccess && Result.StreamFailure is null ? this
         : throw new ContainerFailedException(Result, StandardError);
 
-    /// <summary>How it ended.</summary>
+    /// <summary>The result.</summary>
     public override string ToString() => Result.ToString();
 }

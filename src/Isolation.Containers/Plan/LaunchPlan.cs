@@ -11,6 +11,11 @@ namespace Isolation.Containers;
 
 /// <summary>What will happen in a launch: every step on both sides, in order. Immutable; printed as a numbered list; started any number of
 /// times.</summary>
+/// <example><code>
+/// LaunchPlan plan = builder.Plan();
+/// Console.WriteLine(plan.ToDetailedString()); // every step with its system calls
+/// await using Container container = await plan.StartAsync();
+/// </code></example>
 public sealed class LaunchPlan
 {
     private readonly Lazy<LoweredPlan> _lowered;
@@ -46,7 +51,7 @@ public sealed class LaunchPlan
     /// <summary>The host that it was planned for.</summary>
     public HostFacts Facts { get; }
 
-    /// <summary>Whom the program will run as.</summary>
+    /// <summary>The user that the program will run as.</summary>
     public ResolvedUser User { get; }
 
     /// <summary>Where the steps will run.</summary>

@@ -11,6 +11,12 @@ namespace Isolation.Containers;
 
 /// <summary>A running container: the program that it was started for, held by a pidfd, and its init.
 /// Disposing it kills everything in it.</summary>
+/// <example><code>
+/// await using Container container = await builder.WithStandardOutput(Stdio.Pipe).StartAsync();
+/// await foreach (OutputLine line in container.ReadLinesAsync())
+///     Console.WriteLine(line.Text);
+/// ContainerResult result = await container.WaitAsync();
+/// </code></example>
 public sealed partial class Container : IAsyncDisposable
 {
     private readonly TaskCompletionSource<Container> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);

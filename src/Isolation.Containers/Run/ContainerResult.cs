@@ -4,7 +4,7 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>How a container ended.</summary>
+/// <summary>The result of a container: how it ended, and what it used.</summary>
 /// <param name="Status">How its first process ended, and what it used.</param>
 /// <param name="TimedOut">Whether its first process was killed because its time was over. False where that had ended by itself just
 /// before.</param>
@@ -27,8 +27,8 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
     /// <summary>Whether it was killed for its CPU time.</summary>
     internal bool CpuTimeExceeded { get; init; }
 
-    /// <summary>What a stream or writer threw that was given to read from or to copy to; null where none did. The container was killed
-    /// then.</summary>
+    /// <summary>The exception of a stream or writer that was given to read from or to copy to; null where none threw. The container was
+    /// killed then.</summary>
     public Exception? StreamFailure { get; init; }
 
     /// <summary>What all of its processes used; null where it had no control group of its own.</summary>
@@ -37,17 +37,17 @@ public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Kill
     /// <summary>The calls that its seccomp filter refused, or for which it was killed; empty unless they are reported.</summary>
     public ImmutableArray<SeccompDenial> Denials { get; init; } = [];
 
-    /// <summary>Whether its first process was killed by its seccomp filter: by the report's word, or by <c>SIGSYS</c>.</summary>
+    /// <summary>Whether its first process was killed by its seccomp filter: by <c>SIGSYS</c>, or according to the report.</summary>
     public bool KilledBySeccomp => Status.Signal == Signal.SIGSYS
         || Denials.Any(d => d.Verdict.Action.Kind is SeccompActionKind.KillProcess or SeccompActionKind.KillThread && d.IsFirstProcess);
 
-    /// <summary>The limits that made themselves felt.</summary>
+    /// <summary>The limits that the container hit.</summary>
     public LimitHits Limits => (TimedOut ? LimitHits.Time : LimitHits.None)
         | (OutputExceeded ? LimitHits.Output : LimitHits.None)
         | (CpuTimeExceeded || Status.Signal == Signal.SIGXCPU ? LimitHits.CpuTime : LimitHits.None)
         | (Status.Signal == Signal.SIGXFSZ ? LimitHits.FileSize : LimitHits.None) | (Usage?.Limits ?? LimitHits.None);
 
-    /// <summary>Whether the kernel killed a process of it for want of memory;
+    /// <summary>Whether the kernel killed a process of it because memory ran out;
     /// by its own limit where <see cref="Limits"/> has <see cref="LimitHits.Memory"/>.</summary>
     public bool OomKilled => Usage is { OomKills: > 0 };
 

@@ -3,7 +3,8 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>What all processes of a container used, by its control group. What the host does not measure is 0.</summary>
+/// <summary>The resources that all processes of a container used, from its control group. Values that the host does not measure are
+/// 0.</summary>
 public sealed record ContainerUsage
 {
     /// <summary>The most memory that was in use at once, page cache included.</summary>
@@ -12,7 +13,7 @@ public sealed record ContainerUsage
     /// <summary>The memory limit; <see cref="ByteSize.Max"/> for none.</summary>
     public ByteSize MemoryMax { get; init; } = ByteSize.Max;
 
-    /// <summary>Processes that the kernel killed for want of memory, be it by the container's own limit or by an outer one.</summary>
+    /// <summary>Processes that the kernel killed because a memory limit was reached: the container's own or an outer one.</summary>
     public long OomKills { get; init; }
 
     /// <summary>CPU time.</summary>

@@ -7,22 +7,22 @@ public enum LimitHits
     /// <summary>None.</summary>
     None = 0,
 
-    /// <summary>Its time was over, and it was killed.</summary>
+    /// <summary>Its time limit was reached, and it was killed.</summary>
     Time = 1,
 
     /// <summary>Its own memory limit was reached, and the kernel killed one or more of its processes.</summary>
     Memory = 2,
 
-    /// <summary>It had as many processes and threads as it may, and the kernel refused it more.</summary>
+    /// <summary>Its limit of processes and threads was reached, and the kernel refused a fork.</summary>
     Pids = 4,
 
-    /// <summary>It wrote more to its standard streams than it may, and was killed.</summary>
+    /// <summary>Its limit of output to its standard streams was exceeded, and it was killed.</summary>
     Output = 8,
 
-    /// <summary>Its processes used as much CPU time together as they may, and were killed; or the program was ended by SIGXCPU, for its
-    /// own limit RLIMIT_CPU.</summary>
+    /// <summary>Its limit of CPU time, which counts all its processes, was reached, and it was killed; or SIGXCPU ended the program, by
+    /// its own limit RLIMIT_CPU.</summary>
     CpuTime = 16,
 
-    /// <summary>The program was ended by SIGXFSZ: it wrote to a file behind the limit RLIMIT_FSIZE.</summary>
+    /// <summary>SIGXFSZ ended the program: it wrote to a file beyond the limit RLIMIT_FSIZE.</summary>
     FileSize = 32,
 }

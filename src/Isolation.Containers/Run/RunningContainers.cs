@@ -7,6 +7,11 @@ namespace Isolation.Containers;
 
 /// <summary>The containers of this host that have a control group: found by name, whoever started them and from whichever control group,
 /// except in control groups that were given to another user.</summary>
+/// <example><code>
+/// foreach (string name in RunningContainers.ReadNames())
+///     Console.WriteLine(name);
+/// using PidHandle process = RunningContainers.OpenProcess("api"); // others may join its namespaces
+/// </code></example>
 public static class RunningContainers
 {
     /// <summary>Their names: given, or made up. A control group that was left without processes is none of them.</summary>

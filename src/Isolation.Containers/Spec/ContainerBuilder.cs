@@ -61,11 +61,12 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder WithWorkingDirectory(string path, bool create = false) =>
         Changed(_spec with { WorkingDirectory = NotNull(path), CreateWorkingDirectory = create });
 
-    /// <summary>Sets whom the program runs as, by <c>USER</c> or <c>USER:GROUP</c>: names of the root's own passwd and group files, or
+    /// <summary>Sets the user that the program runs as, by <c>USER</c> or <c>USER:GROUP</c>: names of the root's own passwd and group
+    /// files, or
     /// numbers.</summary>
     public ContainerBuilder WithUser(string user) => Changed(_spec with { User = ContainerUser.Parse(NotNull(user)) });
 
-    /// <summary>Sets whom the program runs as, by number.</summary>
+    /// <summary>Sets the user and group that the program runs as, by number.</summary>
     public ContainerBuilder WithUser(uint userId, uint groupId) => Changed(_spec with { User = ContainerUser.Of(userId, groupId) });
 
     /// <summary>Adds a supplementary group, by name or number.</summary>

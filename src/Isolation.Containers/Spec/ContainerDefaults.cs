@@ -4,7 +4,7 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>The defaults of a container, in one place: deny, and let each relaxation be a named call.</summary>
+/// <summary>The defaults of a container: deny; each relaxation is a named call.</summary>
 public static class ContainerDefaults
 {
     /// <summary>The search path that a program gets.</summary>
@@ -13,7 +13,7 @@ public static class ContainerDefaults
     /// <summary>The capabilities: Docker's fourteen.</summary>
     public static CapabilityState Capabilities { get; } = CapabilityState.Of(CapabilitySet.DockerDefault);
 
-    /// <summary>How many processes and threads a container with a control group of its own may have, unless that is set.</summary>
+    /// <summary>The default limit of processes and threads of a container that has a control group of its own.</summary>
     public const int PidsMax = 4096;
 
     /// <summary>Mounts of every container: /proc, /dev, /sys, and its own control group, read-only;

@@ -6,7 +6,14 @@ using Isolation.Security;
 
 namespace Isolation.Containers;
 
-/// <summary>What is wanted of a container: an immutable value with no host in it. Printed as JSON.</summary>
+/// <summary>The specification of a container: an immutable value, independent of the host, printed as JSON.</summary>
+/// <example><code>
+/// ContainerSpec spec = new ContainerBuilder(Rootfs.Host).WithCommand("true").Build().Spec;
+/// ContainerSpec named = spec with { HostName = "job" };
+/// foreach (SpecChange change in spec.Diff(named))
+///     Console.WriteLine(change);
+/// bool same = ContainerSpec.Parse(named.ToJson()) == named; // true
+/// </code></example>
 public sealed record ContainerSpec
 {
     /// <summary>The root file system.</summary>
@@ -26,7 +33,7 @@ public sealed record ContainerSpec
     /// <summary>Whether a missing working directory is made.</summary>
     public bool CreateWorkingDirectory { get; init; }
 
-    /// <summary>Whom the program runs as.</summary>
+    /// <summary>The user that the program runs as.</summary>
     public ContainerUser User { get; init; } = ContainerUser.Root;
 
     /// <summary>Supplementary groups, by name or number.</summary>
@@ -66,7 +73,7 @@ public sealed record ContainerSpec
 
     internal bool HasReadOnlyRoot => ReadOnlyRoot ?? Rootfs.WritesThrough;
 
-    /// <summary>What is mounted in the root, in this order.</summary>
+    /// <summary>The mounts in the root, in order.</summary>
     public ImmutableArray<Mount> Mounts { get; init; } = ContainerDefaults.Mounts;
 
     /// <summary>Paths hidden from the program, where they exist.</summary>
@@ -75,7 +82,7 @@ public sealed record ContainerSpec
     /// <summary>Paths made read-only, where they exist.</summary>
     public ImmutableArray<string> ReadOnlyPaths { get; init; } = ContainerDefaults.ReadOnlyPaths;
 
-    /// <summary>Which namespaces are its own.</summary>
+    /// <summary>The namespaces that it has of its own, shares, or joins.</summary>
     public NamespaceSettings Namespaces { get; init; } = new();
 
     /// <summary>Limits of its control group, in version 2's words; a host with version 1 gets them translated.
@@ -95,7 +102,7 @@ public sealed record ContainerSpec
     /// <summary>A name, under which its control group is found: <c>isolation-NAME</c>; null for one made up.</summary>
     public string? Name { get; init; }
 
-    /// <summary>How it is connected; by default not at all.</summary>
+    /// <summary>The network settings; the default is no network.</summary>
     public NetworkSettings Network { get; init; } = new();
 
     /// <summary>How much it may write to both together; null for no limit. Then everything in it is killed.</summary>

@@ -49,9 +49,9 @@ public sealed record ContainerStart
     /// <summary>Makes the plan of a launch on a host: what will happen, on both sides, in order. Pure but for the numbers of mounted
     /// devices, which are asked of the facts; starts nothing.</summary>
     /// <param name="facts">What is known of the host; <see cref="HostFacts.Current"/> for this one.</param>
-    /// <param name="user">Whom names resolve to; needed where <see cref="ContainerSpec.User"/> or
+    /// <param name="user">The user and groups that names resolve to; needed where <see cref="ContainerSpec.User"/> or
     /// <see cref="ContainerSpec.AdditionalGroups"/> has names.</param>
-    /// <exception cref="SpecException">The spec has faults: all of them at once. Or it cannot be carried out on that host.</exception>
+    /// <exception cref="SpecException">The spec has faults, all of which are listed. Or that host cannot provide it.</exception>
     /// <exception cref="KernelFeatureException">This host lacks what the spec needs.</exception>
     public LaunchPlan Plan(HostFacts facts, ResolvedUser? user = null)
     {
@@ -71,7 +71,7 @@ public sealed record ContainerStart
 
     /// <summary>Plans what was validated.</summary>
     /// <param name="facts">What is known of the host.</param>
-    /// <param name="user">Whom names resolve to.</param>
+    /// <param name="user">The user and groups that names resolve to.</param>
     /// <param name="danglingLinks">Where paths of the root lead that go through a link to something missing.</param>
     internal LaunchPlan PlanValid(HostFacts facts, ResolvedUser user, ImmutableDictionary<string, string> danglingLinks) =>
         new LaunchPlanner(this, facts, user, danglingLinks).Plan();

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Isolation.Containers;
 
-/// <summary>Whom the program runs as: numbers, or names that the root's own passwd and group files resolve.</summary>
+/// <summary>The user and group that the program runs as: numbers, or names that the root's own passwd and group files resolve.</summary>
+/// <example><code>ContainerUser user = ContainerUser.Parse("nobody:nogroup");</code></example>
 /// <param name="User">A user's name, or its number in digits.</param>
 /// <param name="Group">A group's name or number; null takes the user's own group from the passwd file, or 0.</param>
 public sealed record ContainerUser(string User, string? Group = null)

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 namespace Isolation.Containers;
 
 /// <summary>A directory of the host as the root.</summary>
+/// <example><code>var root = new DirectoryRootfs("/srv/images/debian") { IdMapped = true };</code></example>
 /// <param name="Path">An absolute path.</param>
 public sealed record DirectoryRootfs(string Path) : Rootfs
 {

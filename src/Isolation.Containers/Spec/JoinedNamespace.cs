@@ -8,6 +8,10 @@ namespace Isolation.Containers;
 /// a process's number could be another process's by then.</summary>
 /// <remarks>setns(2), which takes pidfds since Linux 5.8. The handle stays the caller's,
 /// and must be open until the start is asked for.</remarks>
+/// <example><code>
+/// using PidHandle process = PidHandle.Open(processId);
+/// builder = builder.AddJoinedNamespaces(NamespaceKinds.Net | NamespaceKinds.Ipc, process);
+/// </code></example>
 public sealed record JoinedNamespace
 {
     /// <summary>A namespace of a process, which must still run when the container starts.</summary>

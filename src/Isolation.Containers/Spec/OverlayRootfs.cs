@@ -3,6 +3,13 @@ using System.Collections.Immutable;
 namespace Isolation.Containers;
 
 /// <summary>Directories of the host laid over each other as the root. See the kernel's overlayfs document.</summary>
+/// <example><code>
+/// var root = new OverlayRootfs(["/srv/layers/app", "/srv/layers/debian"])
+/// {
+///     UpperDirectory = "/srv/17/upper",
+///     WorkDirectory = "/srv/17/work", // empty, on the same file system
+/// };
+/// </code></example>
 /// <param name="LowerDirectories">Absolute paths, the topmost first.</param>
 public sealed record OverlayRootfs(ImmutableArray<string> LowerDirectories) : Rootfs
 {

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Isolation.Containers;
 
-/// <summary>A user as the kernel takes it.</summary>
+/// <summary>A user by number, with its groups.</summary>
 /// <param name="UserId">The user id in the container.</param>
 /// <param name="GroupId">The group id in the container.</param>
 /// <param name="Groups">Supplementary group ids.</param>

@@ -3,7 +3,11 @@ using System.Text.Json.Serialization;
 
 namespace Isolation.Containers;
 
-/// <summary>What a container sees as <c>/</c>.</summary>
+/// <summary>The root file system of a container: what it sees as <c>/</c>.</summary>
+/// <example><code>
+/// var throwAway = new ContainerBuilder(Rootfs.Host);
+/// var image = new ContainerBuilder(Rootfs.Overlay("/srv/images/debian"));
+/// </code></example>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(HostRootfs), "host")]
 [JsonDerivedType(typeof(DirectoryRootfs), "directory")]
@@ -14,7 +18,7 @@ public abstract record Rootfs
     /// <param name="path">An absolute path.</param>
     public static Rootfs Directory(string path) => new DirectoryRootfs(path ?? throw new ArgumentNullException(nameof(path)));
 
-    /// <summary>Directories of the host laid over each other, with changes kept in memory and thrown away.</summary>
+    /// <summary>Directories of the host laid over each other, with changes kept in memory and discarded.</summary>
     /// <param name="lowerDirectories">Absolute paths, the topmost first.</param>
     public static Rootfs Overlay(params IEnumerable<string> lowerDirectories) =>
         new OverlayRootfs([.. lowerDirectories ?? throw new ArgumentNullException(nameof(lowerDirectories))]);

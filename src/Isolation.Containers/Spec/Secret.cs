@@ -6,6 +6,7 @@ namespace Isolation.Containers;
 /// plan, spec, log or exception.</summary>
 /// <remarks>The file is on a tmpfs of the container's own, mode 0400, and owned by the program's user. Memory of a tmpfs may be swapped
 /// out (tmpfs(5)), and a process with <c>CAP_SYS_PTRACE</c> over the container can read it.</remarks>
+/// <example><code>builder = builder.AddSecret(new Secret("token", "s3cret")); // the program reads /run/secrets/token</code></example>
 public sealed class Secret
 {
     /// <summary>Initialises a secret from bytes.</summary>

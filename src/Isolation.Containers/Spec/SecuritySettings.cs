@@ -4,6 +4,9 @@ namespace Isolation.Containers;
 
 /// <summary>What restricts a container's program beside capabilities and no_new_privs, and how it is scheduled. Immutable;
 /// the defaults are the safe ones.</summary>
+/// <example><code>
+/// builder = builder.WithSecurity(s =&gt; s with { DenyWriteExecute = true, CpuAffinity = CpuAffinity.Of(0, 1) });
+/// </code></example>
 public sealed record SecuritySettings
 {
     /// <summary>The seccomp filter; null for <see cref="SeccompFilter.DefaultFor"/> the container's capabilities,
@@ -13,7 +16,7 @@ public sealed record SecuritySettings
     /// <summary>Whether no filter is loaded.</summary>
     public bool SeccompUnconfined { get; init; }
 
-    /// <summary>Whether calls that the filter refuses are told in the result, with their arguments. Each then waits for this process, which
+    /// <summary>Whether the result lists the calls that the filter refused, with their arguments. Each then waits for this process, which
     /// refuses it; without this process it fails with <c>ENOSYS</c>. The program itself cannot have a listener then.</summary>
     public bool ReportDenials { get; init; }
 

@@ -3,7 +3,7 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>A spec cannot be carried out as it is written. Tells all its faults at once.</summary>
+/// <summary>A specification is invalid. Lists all of its faults.</summary>
 public sealed class SpecException : IsolationException
 {
     /// <summary>Initialises the exception from the faults.</summary>

@@ -3,10 +3,10 @@ using Isolation.Linux;
 
 namespace Isolation.Containers;
 
-/// <summary>One fault of a spec.</summary>
+/// <summary>One fault of a specification.</summary>
 /// <param name="Path">Where, in the words of OCI's config.json: <c>process.args</c>, <c>mounts[2].destination</c>.</param>
-/// <param name="Rule">What should hold.</param>
-/// <param name="Value">What stands there instead; null where nothing does.</param>
+/// <param name="Rule">The rule that is violated.</param>
+/// <param name="Value">The value; null where there is none.</param>
 public sealed record SpecFault(string Path, string Rule, string? Value)
 {
     /// <inheritdoc/>

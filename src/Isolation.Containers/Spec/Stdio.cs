@@ -3,10 +3,14 @@ using System.Text;
 
 namespace Isolation.Containers;
 
-/// <summary>What a standard stream of the program is connected to.</summary>
+/// <summary>The source or target of a standard stream of the program.</summary>
+/// <example><code>
+/// builder = builder.WithStandardInput(Stdio.Text("a text")).WithStandardOutput(Stdio.File("/tmp/out", append: true))
+///     .WithStandardError(Stdio.Null);
+/// </code></example>
 public abstract record Stdio
 {
-    /// <summary>The same as this process's.</summary>
+    /// <summary>This process's own stream.</summary>
     public static Stdio Inherit { get; } = new InheritStdio();
 
     /// <summary>/dev/null.</summary>

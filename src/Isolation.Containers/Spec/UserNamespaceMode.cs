@@ -4,7 +4,7 @@ using Isolation.Namespaces;
 
 namespace Isolation.Containers;
 
-/// <summary>Whether the container has a user namespace of its own.</summary>
+/// <summary>The user namespace of a container.</summary>
 public enum UserNamespaceMode
 {
     /// <summary>One of its own for an ordinary user, who needs it for everything else; the host's for root.</summary>

@@ -3,6 +3,9 @@ using Isolation.Linux;
 namespace Isolation.Namespaces;
 
 /// <summary>A file or directory of the host, seen inside. Like <c>mount --rbind</c>.</summary>
+/// <example><code>
+/// builder = builder.AddMount(new BindMount("/srv/data", "/data", MountFlags.ReadOnly | MountFlags.NoSuid | MountFlags.NoDev));
+/// </code></example>
 /// <param name="Source">An absolute path on the host.</param>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes, for the whole tree where it is recursive: a read-only bind has no writable mount below it.</param>

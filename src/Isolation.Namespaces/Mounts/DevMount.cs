@@ -13,8 +13,8 @@ public sealed record DevMount(string Destination = "/dev") : Mount(Destination, 
     /// <summary>Whether it has pseudo-terminals in pts.</summary>
     public bool HasPts { get; init; } = true;
 
-    /// <summary>Whether it has shared memory in shm: its own, or that of whom it shares its IPC namespace with, the host or a
-    /// process.</summary>
+    /// <summary>Whether it has shared memory in shm: its own, or that of the host or process whose IPC namespace it
+    /// shares.</summary>
     public bool HasShm { get; init; } = true;
 
     /// <summary>Whether it has message queues in mqueue.</summary>

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 namespace Isolation.Namespaces;
 
 /// <summary>A file from memory, seen inside: a configuration or a secret that is on no disk.</summary>
+/// <example><code>builder = builder.AddMount(new FileMount("/etc/app.conf", [.. "level = 3\n"u8], UnixFileMode.UserRead));</code></example>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Content">The bytes.</param>
 /// <param name="Mode">Its permissions.</param>

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Isolation.Namespaces;
 
-/// <summary>Something to mount inside a container's root: an immutable value.</summary>
+/// <summary>A mount inside a container's root. Immutable.</summary>
 /// <param name="Destination">An absolute path inside the root.
 /// Links in it are followed, but never out of the root; missing directories are made.</param>
 /// <param name="Flags">Attributes of the mount.</param>

@@ -3,6 +3,10 @@ using System.Collections.Immutable;
 namespace Isolation.Namespaces;
 
 /// <summary>Directories of the host laid over each other; changes go to the upper one. See the kernel's overlayfs document.</summary>
+/// <example><code>
+/// builder = builder.AddMount(new OverlayMount(["/srv/packages"], "/packages")
+///     { UpperDirectory = "/srv/17/upper", WorkDirectory = "/srv/17/work" });
+/// </code></example>
 /// <param name="LowerDirectories">Absolute paths on the host, the topmost first.</param>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes of the mount.</param>

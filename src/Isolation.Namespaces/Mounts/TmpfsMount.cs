@@ -3,6 +3,7 @@ using Isolation.Linux;
 namespace Isolation.Namespaces;
 
 /// <summary>A file system in memory. See tmpfs(5).</summary>
+/// <example><code>builder = builder.AddMount(new TmpfsMount("/tmp") { Size = ByteSize.FromMebibytes(64) });</code></example>
 /// <param name="Destination">Where it appears inside the root.</param>
 /// <param name="Flags">Attributes of the mount.</param>
 public sealed record TmpfsMount(string Destination, MountFlags Flags = MountFlags.NoSuid | MountFlags.NoDev) : Mount(Destination, Flags)

@@ -7,11 +7,11 @@ using Isolation.Net.Nftables;
 
 namespace Isolation.Net.Conntrack;
 
-/// <summary>Reads and forgets tracked connections of one network namespace: what conntrack(8) shows and deletes.</summary>
+/// <summary>Lists and deletes the conntrack entries of one network namespace, as conntrack(8) does.</summary>
 /// <remarks>Needs <c>CAP_NET_ADMIN</c> in the user namespace that owns the network. Not for several threads at once.</remarks>
 /// <example><code>
 /// using ConntrackSocket conntrack = ConntrackSocket.Open();
-/// foreach (ConntrackEntry entry in conntrack.Read().Where(e => e.Reply.Source.Equals(gone)))
+/// foreach (ConntrackEntry entry in conntrack.Read().Where(e => IPAddress.Parse("10.0.0.7").Equals(e.Reply.Source)))
 ///     conntrack.Delete(entry);
 /// </code></example>
 public sealed class ConntrackSocket : IDisposable

@@ -2,7 +2,7 @@ using Isolation.Linux.Abi;
 
 namespace Isolation.Net.Conntrack;
 
-/// <summary>What is known of a tracked connection: <c>IPS_*</c>. Bits without a name here are kept as they are.</summary>
+/// <summary>The status of a tracked connection: <c>IPS_*</c>. Bits that have no name here are kept.</summary>
 [Flags]
 public enum ConntrackStatus : uint
 {

@@ -7,9 +7,13 @@ namespace Isolation.Net.Netlink;
 
 /// <summary>Reads the attributes of a netlink message, one after the other. Every length is checked.</summary>
 /// <example><code>
+/// string? name = null;
 /// var attributes = new AttributeReader(payload);
-/// while (attributes.MoveNext())     if (attributes.Type == 3) // IFLA_IFNAME
+/// while (attributes.MoveNext())
+/// {
+///     if (attributes.Type == 3) // IFLA_IFNAME
 ///         name = attributes.Text;
+/// }
 /// </code></example>
 public ref struct AttributeReader
 {

@@ -3,7 +3,7 @@ using Isolation.Linux;
 namespace Isolation.Net.Netlink;
 
 /// <summary>The kernel refused a netlink request, or its reply could not be read.
-/// Carries the kernel's own words where it had any.</summary>
+/// Has the kernel's message where there was one.</summary>
 /// <remarks>A malformed reply is <see cref="Errno.EBADMSG"/>, one that never came <see cref="Errno.ETIMEDOUT"/>.</remarks>
 public sealed class NetlinkException : LinuxException
 {

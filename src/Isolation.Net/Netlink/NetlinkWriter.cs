@@ -9,9 +9,12 @@ namespace Isolation.Net.Netlink;
 /// <summary>Writes netlink messages, one after the other, into memory that it keeps: once grown, it allocates nothing.</summary>
 /// <remarks>Pads, and fills in lengths. A value that the 16-bit length of an attribute cannot hold is refused, never cut.</remarks>
 /// <example><code>
+/// const ushort RTM_NEWLINK = 16, NLM_F_CREATE = 0x400, IFLA_IFNAME = 3, IFLA_LINKINFO = 18, IFLA_INFO_KIND = 1;
+/// var writer = new NetlinkWriter();
 /// writer.Begin(RTM_NEWLINK, NLM_F_CREATE, new byte[16]);
 /// writer.PutText(IFLA_IFNAME, "dummy0");
-/// using (writer.Nested(IFLA_LINKINFO))     writer.PutText(IFLA_INFO_KIND, "dummy");
+/// using (writer.Nested(IFLA_LINKINFO))
+///     writer.PutText(IFLA_INFO_KIND, "dummy");
 /// writer.End();
 /// </code></example>
 public sealed class NetlinkWriter

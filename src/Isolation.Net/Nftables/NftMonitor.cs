@@ -4,15 +4,20 @@ using Isolation.Net.Netlink;
 
 namespace Isolation.Net.Nftables;
 
-/// <summary>Tells of changes to the packet filter of one network namespace, from the moment that it is opened:
+/// <summary>Yields changes to the packet filter of one network namespace, from the moment that it is opened:
 /// <c>nft monitor</c>.</summary>
+/// <example><code>
+/// using NftMonitor monitor = NftMonitor.Open();
+/// await foreach (NftEvent e in monitor.ReadAllAsync(cancellationToken))
+///     Console.WriteLine(e);
+/// </code></example>
 public sealed class NftMonitor : IDisposable
 {
     private readonly NetlinkMonitor<NftEvent> _monitor;
 
     private NftMonitor(NetlinkSocket socket) => _monitor = new NetlinkMonitor<NftEvent>(socket, Read);
 
-    /// <summary>Opens a monitor; what happens from now on is told.</summary>
+    /// <summary>Opens a monitor, which yields the changes that happen from now on.</summary>
     /// <param name="networkNamespace">The network namespace:
     /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_NET_ADMIN</c>, or no <c>CAP_SYS_ADMIN</c>
@@ -34,8 +39,9 @@ public sealed class NftMonitor : IDisposable
 
     /// <summary>The changes, as they happen, without end. One reader at a time; another one that begins later goes on where that
     /// stopped.</summary>
-    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old. A reader that
-    /// begins then is told what happens from there on.</exception>
+    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: the kernel dropped changes that did not fit its buffer, so that what was read
+    /// before
+    /// is stale. A reader that begins then gets the changes from there on.</exception>
     public IAsyncEnumerable<NftEvent> ReadAllAsync(CancellationToken cancellationToken = default) =>
         _monitor.ReadAllAsync(cancellationToken);
 

@@ -38,7 +38,7 @@ public sealed class NftSocket : IDisposable
         new(NetlinkSocket.Open(NetlinkProtocol.Netfilter, networkNamespace));
 
     /// <summary>Makes all changes of a batch, or none. The batch can be used once.</summary>
-    /// <exception cref="NetlinkException">A change was refused: the first one is told, and none was made.</exception>
+    /// <exception cref="NetlinkException">A change was refused: the exception names the first one. None was made.</exception>
     public void Execute(NftBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

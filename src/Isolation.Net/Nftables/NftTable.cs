@@ -4,6 +4,10 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Nftables;
 
 /// <summary>A table: chains, sets and rules that belong together. <c>nft add table</c>.</summary>
+/// <example><code>
+/// using NftSocket nft = NftSocket.Open();
+/// nft.Execute(new NftBatch().Add(new NftTable(NftFamily.Inet, "filter")));
+/// </code></example>
 public sealed record NftTable : NftObject
 {
     /// <summary>Initialises a table.</summary>

@@ -7,6 +7,7 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>An address of a link: what <c>ip address</c> shows.</summary>
+/// <example><code>route.Add(Address.Parse(link.Index, "10.0.0.1/24"));</code></example>
 public sealed record Address : RouteObject
 {
     // The kernel keeps those of IPv6 to the ones that it lets a request set, and those of IPv4 not at all.

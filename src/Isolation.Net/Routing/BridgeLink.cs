@@ -5,6 +5,7 @@ namespace Isolation.Net.Routing;
 
 /// <summary>A bridge: a switch in the kernel, whose ports are the links that have it as <see cref="Link.Master"/>.
 /// <c>ip link add NAME type bridge</c>.</summary>
+/// <example><code>route.Add(new BridgeLink { Name = "br0", Mtu = 1400, VlanFiltering = true });</code></example>
 public sealed record BridgeLink : Link
 {
     private const int TicksPerSecond = 100; // USER_HZ
@@ -30,10 +31,10 @@ public sealed record BridgeLink : Link
     /// <summary>How long a learnt address is kept; whole hundredths of a second.</summary>
     public TimeSpan? AgeingTime { get; init; }
 
-    /// <summary>Whether VLANs are told apart.</summary>
+    /// <summary>Whether the bridge filters by VLAN. <c>vlan_filtering</c>.</summary>
     public bool? VlanFiltering { get; init; }
 
-    /// <summary>The VLAN of untagged packets, where VLANs are told apart; 0 for none.</summary>
+    /// <summary>The VLAN of untagged packets, where the bridge filters by VLAN; 0 for none.</summary>
     public ushort? DefaultPvid { get; init; }
 
     /// <summary>Whether it listens who wants which multicast group.</summary>

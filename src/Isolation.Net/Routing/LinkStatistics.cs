@@ -23,7 +23,7 @@ public sealed record LinkStatistics
     /// <summary>Packets that could not be sent.</summary>
     public ulong SendErrors { get; init; }
 
-    /// <summary>Packets received and dropped for want of room.</summary>
+    /// <summary>Packets received and dropped because a buffer was full.</summary>
     public ulong ReceiveDropped { get; init; }
 
     /// <summary>Packets dropped on the way out.</summary>

@@ -8,6 +8,9 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>Which hardware address an IP address on a link has: what <c>ip neighbour</c> shows.</summary>
+/// <example><code>
+/// route.Add(new Neighbour(link.Index, IPAddress.Parse("10.0.0.2")) { Address = PhysicalAddress.Parse("02-00-00-00-00-02") });
+/// </code></example>
 /// <param name="LinkIndex">The link.</param>
 /// <param name="Destination">The IP address.</param>
 public sealed record Neighbour(int LinkIndex, IPAddress Destination) : RouteObject

@@ -8,6 +8,7 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>A way that routes share, so that it can be changed for all at once: what <c>ip nexthop</c> shows. Since Linux 5.3.</summary>
+/// <example><code>route.Add(new Nexthop(7) { Gateway = IPAddress.Parse("10.0.0.254"), LinkIndex = link.Index });</code></example>
 /// <param name="Id">Its number; 0 lets the kernel choose.</param>
 public sealed record Nexthop(uint Id) : RouteObject
 {

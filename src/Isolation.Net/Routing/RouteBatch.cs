@@ -6,6 +6,13 @@ namespace Isolation.Net.Routing;
 
 /// <summary>Requests that are sent together, many in one call. Each succeeds or fails by itself.
 /// Once grown, it allocates nothing.</summary>
+/// <example><code>
+/// RouteBatch batch = route.CreateBatch();
+/// foreach (int i in Enumerable.Range(0, 1000))
+///     batch.Add(new DummyLink { Name = $"dummy{i}" });
+/// foreach (RouteBatchFailure failure in batch.Send())
+///     Console.WriteLine(failure);
+/// </code></example>
 public sealed class RouteBatch
 {
     private readonly NetlinkSocket _socket;
@@ -37,7 +44,7 @@ public sealed class RouteBatch
 
     /// <summary>Sends all requests, waits for every answer, and empties the batch.</summary>
     /// <returns>Those that failed, in order.</returns>
-    /// <exception cref="NetlinkException">The socket failed; which requests were carried out is not known.</exception>
+    /// <exception cref="NetlinkException">The socket failed; it is not known which requests took effect.</exception>
     public ImmutableArray<RouteBatchFailure> Send()
     {
         try

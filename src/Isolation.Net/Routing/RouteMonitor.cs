@@ -28,8 +28,8 @@ public sealed class RouteMonitor : IDisposable
 
     private RouteMonitor(NetlinkSocket socket) => _monitor = new NetlinkMonitor<RouteEvent>(socket, Read);
 
-    /// <summary>Opens a monitor; what happens from now on is told.</summary>
-    /// <param name="groups">What is told of.</param>
+    /// <summary>Opens a monitor, which yields the changes that happen from now on.</summary>
+    /// <param name="groups">The kinds of changes.</param>
     /// <param name="networkNamespace">The network namespace:
     /// a descriptor of it, or a pidfd of a process in it; null for the caller's.</param>
     /// <exception cref="LinuxException"><c>EPERM</c>: no <c>CAP_SYS_ADMIN</c> over that network namespace.</exception>
@@ -55,8 +55,9 @@ public sealed class RouteMonitor : IDisposable
 
     /// <summary>The changes, as they happen, without end. One reader at a time; another one that begins later goes on where that
     /// stopped.</summary>
-    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: there were more than could be told; what was read before is old. A reader that
-    /// begins then is told what happens from there on.</exception>
+    /// <exception cref="NetlinkException"><c>ENOBUFS</c>: the kernel dropped changes that did not fit its buffer, so that what was read
+    /// before
+    /// is stale. A reader that begins then gets the changes from there on.</exception>
     public IAsyncEnumerable<RouteEvent> ReadAllAsync(CancellationToken cancellationToken = default) =>
         _monitor.ReadAllAsync(cancellationToken);
 

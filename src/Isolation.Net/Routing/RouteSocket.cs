@@ -63,7 +63,7 @@ public sealed class RouteSocket : IDisposable
     /// <exception cref="NetlinkException"><c>ENODEV</c>: there is no such link.</exception>
     public void SetUp(string name, bool up = true) => Change(new Link { Name = name, Up = up });
 
-    /// <summary>Reads a link by its name, be it an alternative one.</summary>
+    /// <summary>Reads a link by its name or by an alternative name.</summary>
     /// <exception cref="NetlinkException"><c>ENODEV</c>: there is no such link.</exception>
     public Link GetLink(string name)
     {

@@ -7,6 +7,7 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>A rule of policy routing: what <c>ip rule</c> shows. Rules are looked at in the order of their priorities.</summary>
+/// <example><code>route.Add(new Rule { Source = IPNetwork.Parse("10.0.0.0/24"), Table = 100 });</code></example>
 public sealed record Rule : RouteObject
 {
     /// <summary>Whether it is of IPv6, where no address says so.</summary>

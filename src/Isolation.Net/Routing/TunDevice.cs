@@ -10,6 +10,7 @@ namespace Isolation.Net.Routing;
 /// <example><code>
 /// using TunDevice tun = TunDevice.Create("tun0");
 /// using var packets = new FileStream(tun.File, FileAccess.ReadWrite, bufferSize: 0);
+/// byte[] packet = new byte[1500];
 /// int length = packets.Read(packet);
 /// </code></example>
 public sealed class TunDevice : IDisposable

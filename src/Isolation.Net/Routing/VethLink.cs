@@ -7,6 +7,9 @@ namespace Isolation.Net.Routing;
 /// <c>ip link add NAME type veth peer name PEER</c>.</summary>
 /// <remarks>When one end is deleted, or its network namespace ends, the other is gone too.
 /// See veth(4), and <see cref="VethPair"/>.</remarks>
+/// <example><code>
+/// route.Add(new VethLink { Name = "v0", Up = true, Peer = new Link { Name = "eth0", NetworkNamespace = inside } });
+/// </code></example>
 public sealed record VethLink : Link
 {
     /// <summary>Initialises one end.</summary>

@@ -4,6 +4,7 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>A VLAN of another link: <c>ip link add link PARENT name NAME type vlan id ID</c>.</summary>
+/// <example><code>route.Add(new VlanLink { Name = "eth0.7", ParentIndex = link.Index, Id = 7 });</code></example>
 public sealed record VlanLink : Link
 {
     /// <summary>Initialises one.</summary>

@@ -5,6 +5,7 @@ namespace Isolation.Net.Routing;
 
 /// <summary>A device that stands for a routing table of its own; links become its ports by <see cref="Link.Master"/>.
 /// <c>ip link add NAME type vrf table TABLE</c>.</summary>
+/// <example><code>route.Add(new VrfLink { Name = "vrf0", Table = 100 });</code></example>
 public sealed record VrfLink : Link
 {
     /// <summary>Initialises one.</summary>

@@ -5,6 +5,9 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Routing;
 
 /// <summary>A virtual Ethernet over UDP: <c>ip link add NAME type vxlan id VNI</c>.</summary>
+/// <example><code>
+/// route.Add(new VxlanLink { Name = "vx0", Id = 42, Remote = IPAddress.Parse("192.0.2.7"), Port = 4789 });
+/// </code></example>
 public sealed record VxlanLink : Link
 {
     /// <summary>Initialises one.</summary>

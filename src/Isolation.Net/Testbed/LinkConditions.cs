@@ -3,6 +3,9 @@ using Isolation.Net.TrafficControl;
 namespace Isolation.Net.Testbed;
 
 /// <summary>What a link of a testbed does to packets, each way.</summary>
+/// <example><code>
+/// var slow = new LinkConditions { Delay = TimeSpan.FromMilliseconds(50), Loss = 0.01, Rate = BitRate.FromMegabits(10) };
+/// </code></example>
 public sealed record LinkConditions
 {
     /// <summary>By how much every packet is late.</summary>

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace Isolation.Net.TrafficControl;
 
 /// <summary>A rate of bits per second, as tc(8) writes it: <c>10mbit</c>. Units of bits are powers of 1000.</summary>
+/// <example><code>BitRate rate = BitRate.Parse("10mbit"); // rate.BitsPerSecond is 10,000,000</code></example>
 public readonly record struct BitRate : IComparable<BitRate>
 {
     private static readonly (string Unit, decimal BitsPerSecond)[] s_units =

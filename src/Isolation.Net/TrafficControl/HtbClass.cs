@@ -5,6 +5,13 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.TrafficControl;
 
 /// <summary>A class of htb: <c>tc class add ... htb rate RATE ceil RATE</c>; see tc-htb(8).</summary>
+/// <example><code>
+/// route.Add(new HtbClass(link.Index, parent: TcHandle.Parse("1:"), TcHandle.Parse("1:10"))
+/// {
+///     Rate = BitRate.FromMegabits(5),
+///     Ceil = BitRate.FromMegabits(10),
+/// });
+/// </code></example>
 public sealed record HtbClass : TcClass
 {
     private const int OptionsLength = 44;

@@ -6,6 +6,9 @@ namespace Isolation.Net.TrafficControl;
 
 /// <summary>Makes a link bad: delay, loss, duplication, reordering, corruption, a slow rate.
 /// <c>tc qdisc add ... netem</c>; see tc-netem(8).</summary>
+/// <example><code>
+/// route.Replace(new NetemQdisc(link.Index) { Delay = TimeSpan.FromMilliseconds(100), Jitter = TimeSpan.FromMilliseconds(10) });
+/// </code></example>
 public sealed record NetemQdisc : Qdisc
 {
     private const int OptionsLength = 24;

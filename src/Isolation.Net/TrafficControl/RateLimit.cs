@@ -10,7 +10,7 @@ namespace Isolation.Net.TrafficControl;
 /// and shaped there. Both are the kernel's, so a program in the namespace is held by them unless it has <c>CAP_NET_ADMIN</c>
 /// there.</remarks>
 /// <example><code>
-/// using PidHandle process = PidHandle.Open(pid);
+/// using PidHandle process = PidHandle.Open(processId);
 /// new RateLimit { Egress = BitRate.FromMegabits(10), Ingress = BitRate.FromMegabits(50) }.Apply("eth0", process);
 /// </code></example>
 public sealed record RateLimit

@@ -6,6 +6,9 @@ namespace Isolation.Net.TrafficControl;
 
 /// <summary>A token bucket filter: lets packets out at a rate. <c>tc qdisc add ... tbf rate RATE burst BYTES limit BYTES</c>;
 /// see tc-tbf(8).</summary>
+/// <example><code>
+/// route.Replace(new TbfQdisc(link.Index) { Rate = BitRate.FromMegabits(10), Burst = 16384, Limit = 65536 });
+/// </code></example>
 public sealed record TbfQdisc : Qdisc
 {
     private const int OptionsLength = 36;

@@ -6,6 +6,7 @@ using Isolation.Net.Netlink;
 namespace Isolation.Net.Wireguard;
 
 /// <summary>A key of WireGuard: 32 bytes, written as base64 as wg(8) does.</summary>
+/// <example><code>WireguardKey key = WireguardKey.GeneratePrivate();</code></example>
 public sealed record WireguardKey
 {
     private readonly byte[] _bytes;

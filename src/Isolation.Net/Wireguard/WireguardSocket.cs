@@ -12,9 +12,10 @@ namespace Isolation.Net.Wireguard;
 /// route.Add(new WireguardLink { Name = "wg0" });
 /// using WireguardSocket wireguard = WireguardSocket.Open();
 /// wireguard.Set(new WireguardDevice(route.GetLink("wg0").Index)
-/// {     PrivateKey = WireguardKey.GeneratePrivate(),
+/// {
+///     PrivateKey = WireguardKey.GeneratePrivate(),
 ///     ListenPort = 51820,
-/// Peers = [new WireguardPeer(other) { Endpoint = IPEndPoint.Parse("192.0.2.7:51820"), AllowedIPs = [IPNetwork.Parse("10.7.0.0/24")] }],
+///     Peers = [new WireguardPeer(peer) { Endpoint = IPEndPoint.Parse("192.0.2.7:51820"), AllowedIPs = [IPNetwork.Parse("10.7.0.0/24")] }],
 /// });
 /// </code></example>
 public sealed class WireguardSocket : IDisposable

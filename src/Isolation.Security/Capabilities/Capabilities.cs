@@ -7,6 +7,10 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Security;
 
 /// <summary>The capabilities of running threads. See capabilities(7).</summary>
+/// <example><code>
+/// using var thread = new LinuxThread("restricted");
+/// thread.Invoke(() =&gt; Capabilities.Keep(CapabilitySet.Of(Capability.NetBindService)));
+/// </code></example>
 public static class Capabilities
 {
     /// <summary>Reads the five sets of the calling thread from /proc/thread-self/status.</summary>
@@ -40,7 +44,7 @@ public static class Capabilities
     }
 
     /// <summary>Drops every capability but these from all five sets of the calling thread, for good.</summary>
-    /// <inheritdoc cref="Drop(ReadOnlySpan{Capability})"/>
+    /// <inheritdoc cref="Drop(ReadOnlySpan{Capability})" path="/remarks|/exception"/>
     /// <param name="capabilities">What stays, as far as it is there.</param>
     public static void Keep(CapabilitySet capabilities)
     {

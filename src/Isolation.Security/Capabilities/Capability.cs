@@ -1,6 +1,6 @@
 namespace Isolation.Security;
 
-/// <summary>A capability of the kernel, by its number. Numbers that are not named here are carried as they are.</summary>
+/// <summary>A capability of the kernel, by its number. Numbers that have no name here are kept.</summary>
 /// <remarks>See capabilities(7).</remarks>
 public enum Capability
 {

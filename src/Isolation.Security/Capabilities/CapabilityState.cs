@@ -3,6 +3,7 @@ using System.Globalization;
 namespace Isolation.Security;
 
 /// <summary>The five capability sets of a thread. See capabilities(7), "Thread capability sets".</summary>
+/// <example><code>builder = builder.WithCapabilities(CapabilityState.Of(CapabilitySet.Of(Capability.NetBindService)));</code></example>
 /// <param name="Bounding">The ceiling for what an execve(2) can give.</param>
 /// <param name="Permitted">The ceiling for <paramref name="Effective"/>.</param>
 /// <param name="Effective">What the kernel checks.</param>

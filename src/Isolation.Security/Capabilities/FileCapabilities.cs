@@ -8,6 +8,9 @@ namespace Isolation.Security;
 /// <summary>The capabilities of an executable file: its <c>security.capability</c> attribute.
 /// See capabilities(7), "File capabilities".</summary>
 /// <remarks>The equivalents of getcap(8) and setcap(8). Without effect on mounts with nosuid and for processes with no_new_privs.</remarks>
+/// <example><code>
+/// new FileCapabilities(CapabilitySet.Of(Capability.NetRaw), CapabilitySet.None, Effective: true).Write("/usr/local/bin/ping");
+/// </code></example>
 /// <param name="Permitted">What the program gets if its bounding set has it.</param>
 /// <param name="Inheritable">What it gets if the inheritable set of the caller has it.</param>
 /// <param name="Effective">Whether what it gets is in force from the start.</param>

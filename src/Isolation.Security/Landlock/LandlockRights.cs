@@ -4,6 +4,10 @@ using Isolation.Linux;
 namespace Isolation.Security;
 
 /// <summary>A set of everything that Landlock can restrict: an immutable value.</summary>
+/// <example><code>
+/// // required: what Linux 5.13 has; best effort: the rest
+/// LandlockRuleset ruleset = LandlockRuleset.Restrict(required: LandlockRights.OfAbi(1), bestEffort: LandlockRights.All);
+/// </code></example>
 /// <param name="Files">On files and directories.</param>
 /// <param name="Net">On ports.</param>
 /// <param name="Scopes">Towards processes outside.</param>

@@ -62,7 +62,8 @@ public sealed record AppArmorProfile(string Name, ImmutableArray<string> Rules)
     /// <summary>Loads the profile into the kernel, in place of one of the same name, through apparmor_parser(8).</summary>
     /// <remarks>Scope: the system; it stays until it is removed.</remarks>
     /// <exception cref="KernelFeatureException">AppArmor is not active, or the package apparmor is not installed.</exception>
-    /// <exception cref="LinuxException"><c>EACCES</c>: not root. <c>EINVAL</c>: a rule is wrong; carries what the parser said.</exception>
+    /// <exception cref="LinuxException"><c>EACCES</c>: not root. <c>EINVAL</c>: a rule is wrong; the text has the parser's
+    /// message.</exception>
     public void Load() => RunParser("load", "--replace");
 
     /// <summary>Removes the profile from the kernel. Processes under it are unconfined from then on.</summary>

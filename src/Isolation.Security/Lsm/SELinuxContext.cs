@@ -1,6 +1,7 @@
 namespace Isolation.Security;
 
 /// <summary>A security context of SELinux: <c>system_u:system_r:container_t:s0:c12,c345</c>. An immutable value.</summary>
+/// <example><code>builder = builder.WithSELinux(SELinuxContext.Parse("system_u:system_r:container_t:s0:c1,c2"));</code></example>
 /// <param name="User">The SELinux user.</param>
 /// <param name="Role">The role.</param>
 /// <param name="Type">The type, which the rules of the policy name.</param>

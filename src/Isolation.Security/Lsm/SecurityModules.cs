@@ -12,7 +12,7 @@ public static class SecurityModules
     private static readonly Lazy<ImmutableArray<string>> s_active = new(Find, LazyThreadSafetyMode.PublicationOnly);
 
     /// <summary>Their names in the kernel's order: <c>lockdown, capability, landlock, apparmor</c>. From securityfs where that is mounted;
-    /// else those that can be told otherwise.</summary>
+    /// else those that can be detected otherwise.</summary>
     public static ImmutableArray<string> Active => s_active.Value;
 
     /// <summary>Whether a module is active: <c>apparmor</c>, <c>selinux</c>, <c>landlock</c>, <c>smack</c>, <c>yama</c>.</summary>

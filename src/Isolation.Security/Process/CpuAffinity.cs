@@ -8,6 +8,7 @@ namespace Isolation.Security;
 
 /// <summary>The processors that a thread may run on: an immutable value, printed as <c>0-3,8</c>. See sched_setaffinity(2).</summary>
 /// <remarks>The thread itself may undo it; a limit that holds is <c>cpuset.cpus</c> of a control group.</remarks>
+/// <example><code>CpuAffinity.Parse("0-3,8").SetForCurrentThread();</code></example>
 public sealed record CpuAffinity
 {
     private const int Maximum = 8192;

@@ -7,6 +7,7 @@ namespace Isolation.Security;
 
 /// <summary>The priority of a thread's input and output; of effect with schedulers that know it (bfq,
 /// mq-deadline). See ioprio_set(2).</summary>
+/// <example><code>new IoPriority(IoPriorityClass.BestEffort, 7).SetForCurrentThread();</code></example>
 /// <param name="Class">The class.</param>
 /// <param name="Level">0, the most favourable, to 7, within the class.</param>
 public sealed record IoPriority(IoPriorityClass Class, int Level = 4)

@@ -6,6 +6,7 @@ using Isolation.Linux.Syscalls;
 namespace Isolation.Security;
 
 /// <summary>How a thread is scheduled: <c>struct sched_attr</c>. An immutable value; OCI's <c>process.scheduler</c>.</summary>
+/// <example><code>builder = builder.WithScheduling(new Scheduling(SchedulingPolicy.Batch) { Nice = 10 });</code></example>
 /// <param name="Policy">The policy.</param>
 public sealed record Scheduling(SchedulingPolicy Policy)
 {

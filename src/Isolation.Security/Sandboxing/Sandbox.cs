@@ -7,11 +7,11 @@ using Isolation.Linux.Syscalls;
 
 namespace Isolation.Security;
 
-/// <summary>Restricts one's own process, for good: no_new_privs, Landlock, seccomp, capabilities. Needs no privilege.</summary>
+/// <summary>Restricts the calling process, irrevocably: no_new_privs, Landlock, seccomp, capabilities. Needs no privilege.</summary>
 /// <example><code>
 /// // At the start of Main: all threads are covered, on every kernel.
 /// SandboxReport report = Sandbox.RestrictByReexecuting(s =>
-/// s.Runtime().Read("/srv/data").Write(scratch).ConnectTcp(443).Seccomp(SeccompFilter.DotNet).DropAll());
+///     s.Runtime().Read("/srv/data").Write("/srv/scratch").ConnectTcp(443).Seccomp(SeccompFilter.DotNet).DropAll());
 /// </code></example>
 public static class Sandbox
 {
@@ -34,7 +34,7 @@ public static class Sandbox
     /// that is not restricted. Call it first thing in Main; it returns in the new program.</summary>
     /// <remarks>execve(2) of /proc/self/exe. Descriptors that are close-on-exec, as .NET's are, are closed.
     /// What the new program finds in force is checked before it returns.</remarks>
-    /// <inheritdoc cref="Restrict"/>
+    /// <inheritdoc cref="Restrict" path="/exception"/>
     /// <param name="policy">What is allowed: the runtime too (<see cref="SandboxPolicy.Runtime"/>).</param>
     public static SandboxReport RestrictByReexecuting(Func<SandboxPolicy, SandboxPolicy> policy)
     {

@@ -6,6 +6,9 @@ namespace Isolation.Security;
 /// <summary>What a process may do from some point on: an immutable value that prints itself. Everything that is not allowed is refused:
 /// files, TCP and UDP ports, signals and abstract sockets to others by Landlock, as far as the kernel can; system calls by a filter, where
 /// one is given; capabilities that are dropped.</summary>
+/// <example><code>
+/// Func&lt;SandboxPolicy, SandboxPolicy&gt; policy = s =&gt; s.Runtime().Read("/srv/data").Write("/tmp").ConnectTcp(443);
+/// </code></example>
 public sealed record SandboxPolicy
 {
     internal SandboxPolicy()

@@ -3,28 +3,28 @@ using System.Text;
 
 namespace Isolation.Security;
 
-/// <summary>What of a policy holds, for which threads, and what is not covered.</summary>
+/// <summary>The parts of a policy that are in force, for which threads, and what is not covered.</summary>
 public sealed record SandboxReport
 {
-    /// <summary>Whom no_new_privs holds for.</summary>
+    /// <summary>Threads that have no_new_privs set.</summary>
     public required SandboxScope NoNewPrivileges { get; init; }
 
-    /// <summary>Whom Landlock holds for.</summary>
+    /// <summary>Threads that Landlock restricts.</summary>
     public required SandboxScope Landlock { get; init; }
 
     /// <summary>What Landlock enforces, and what this kernel cannot.</summary>
     public required LandlockReport LandlockRights { get; init; }
 
-    /// <summary>Whom the filter holds for.</summary>
+    /// <summary>Threads that have the filter.</summary>
     public required SandboxScope Seccomp { get; init; }
 
-    /// <summary>Whom the loss of capabilities holds for.</summary>
+    /// <summary>Threads that lost capabilities.</summary>
     public required SandboxScope Capabilities { get; init; }
 
     /// <summary>What is not covered, a sentence each; empty where all holds for the whole process.</summary>
     public required ImmutableArray<string> NotCovered { get; init; }
 
-    /// <summary>Whether all that was asked for holds for every thread.</summary>
+    /// <summary>Whether the whole policy is in force for every thread.</summary>
     public bool IsComplete => NotCovered.IsEmpty;
 
     /// <inheritdoc/>

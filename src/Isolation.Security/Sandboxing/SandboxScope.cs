@@ -1,9 +1,9 @@
 namespace Isolation.Security;
 
-/// <summary>Which threads a restriction holds for.</summary>
+/// <summary>The threads that a restriction covers.</summary>
 public enum SandboxScope
 {
-    /// <summary>None: it was not asked for, or cannot be.</summary>
+    /// <summary>None: it was not requested, or is not available.</summary>
     None,
 
     /// <summary>The calling thread, and threads and processes that it starts. Threads that were there before are as they were.</summary>

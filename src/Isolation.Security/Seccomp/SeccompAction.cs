@@ -3,7 +3,8 @@ using Isolation.Linux;
 
 namespace Isolation.Security;
 
-/// <summary>What a filter answers: a kind, and 16 bits of data for some. An immutable value, printed as <c>errno(EPERM)</c>.</summary>
+/// <summary>The action of a filter: a kind, and 16 bits of data for some kinds. Printed as <c>errno(EPERM)</c>.</summary>
+/// <example><code>SeccompFilter filter = SeccompFilter.Default.Add(SeccompAction.Errno(Errno.ENOSYS), "ptrace");</code></example>
 public readonly record struct SeccompAction
 {
     private const int MaximumErrno = 4095;

@@ -7,6 +7,10 @@ namespace Isolation.Security;
 /// <remarks>The kernel takes only the low 32 bits of an <c>int</c>, and 16 of a <c>mode_t</c>, while a program may set the others. A rule
 /// therefore compares as many bits as its call takes: <c>socket</c> with <c>Equal(0, 40)</c> also matches 2^32 + 40. To compare other bits,
 /// all 64 for one, name them: <see cref="MaskedEqual"/> is taken as it is.</remarks>
+/// <example><code>
+/// // socket(2) of AF_UNIX, whatever the type and protocol
+/// SeccompFilter filter = SeccompFilter.Of(SeccompAction.Deny).Add(SeccompAction.Allow, "socket", SeccompCondition.LowEqual(0, 1));
+/// </code></example>
 public sealed record SeccompCondition
 {
     private static readonly string[] s_signs = ["==", "!=", "<", "<=", ">", ">=", "=="];

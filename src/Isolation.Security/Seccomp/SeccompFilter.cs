@@ -93,11 +93,11 @@ public sealed partial class SeccompFilter
     /// more bits than the call takes of the argument.</exception>
     public SeccompFilter Add(SeccompAction action, params ReadOnlySpan<string> syscalls) => AddAll(action, syscalls, []);
 
-    /// <summary>Adds a rule for one call, for when all conditions hold.</summary>
-    /// <inheritdoc cref="Add(SeccompAction, ReadOnlySpan{string})"/>
+    /// <summary>Adds a rule for one call, which matches where all conditions hold.</summary>
     /// <param name="action">What is done.</param>
     /// <param name="syscall">A name, number or group.</param>
     /// <param name="conditions">All must hold.</param>
+    /// <inheritdoc cref="Add(SeccompAction, ReadOnlySpan{string})" path="/exception"/>
     public SeccompFilter Add(SeccompAction action, string syscall, params ReadOnlySpan<SeccompCondition> conditions) =>
         AddAll(action, [syscall], [.. conditions]);
 

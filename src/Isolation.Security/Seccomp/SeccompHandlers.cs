@@ -11,6 +11,7 @@ namespace Isolation.Security;
 
 /// <summary>Ready-made handlers for a <see cref="SeccompNotifier"/>. Those that decide by a path or an address do the work themselves:
 /// what the caller's memory holds later has no effect.</summary>
+/// <example><code>builder = builder.WithSeccomp(filter, SeccompHandlers.OpenBelow(writable: false, "/srv/data"));</code></example>
 public static class SeccompHandlers
 {
     private const uint O_ACCMODE = 3, O_CREAT = 0x40;

@@ -12,6 +12,10 @@ namespace Isolation.Security;
 /// and an entry that refuses calls of which none is known is an error. Calls above the highest number that the profile names fail with
 /// <c>ENOSYS</c>, unless the default lets them run: <see cref="SeccompFilter.NewestSyscalls"/>. See the OCI runtime specification,
 /// "Seccomp".</remarks>
+/// <example><code>
+/// SeccompFilter filter = SeccompProfile.ReadFile("/etc/docker/seccomp.json");
+/// Console.WriteLine(SeccompProfile.Write(filter));
+/// </code></example>
 public static class SeccompProfile
 {
     private const int MaximumBytes = 4 << 20;
@@ -57,9 +61,9 @@ public static class SeccompProfile
     }
 
     /// <summary>Reads a profile's file, of at most 4 MiB.</summary>
-    /// <inheritdoc cref="Read(string, SeccompProfileHost?)"/>
     /// <param name="path">The file.</param>
     /// <param name="host">What includes and excludes are decided by; null for this host and Docker's capabilities.</param>
+    /// <returns>The filter. Names that no table has are in <see cref="SeccompFilter.UnknownNames"/>.</returns>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     /// <exception cref="FormatException">It is larger, is no JSON, or no profile; names the place.</exception>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Isolation.Security;
 
-/// <summary>What a filter does with a call, and why.</summary>
+/// <summary>The decision of a filter on a call, with the reason.</summary>
 /// <param name="Call">The call.</param>
 /// <param name="Action">What is done.</param>
 /// <param name="Rule">The rule that decides; null where none matches.</param>
