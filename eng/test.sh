@@ -21,7 +21,7 @@ sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 packages=(gcc libc6-dev linux-libc-dev libseccomp2 dbus binutils-aarch64-linux-gnu uidmap procps bsdutils util-linux iproute2 nftables socat iperf3 slirp4netns strace)
-[ $quick = 1 ] || packages+=(qemu-system-arm mmdebstrap e2fsprogs zstd python3)
+[ $quick = 1 ] || packages+=(zlib1g-dev qemu-system-arm mmdebstrap e2fsprogs zstd python3)
 missing=(); for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
@@ -128,5 +128,11 @@ echo "== site"
 if ! bash eng/site.sh; then failed=$((failed + 1)); echo "A run of tests ended with code 1: the site of the documentation" >> "$failures"; fi
 
 echo "== pack"
-if ! dotnet pack Isolation.sln --configuration Release --no-build --nologo -v quiet --output "$copy/packages"; then failed=$((failed + 1)); fi
+native=(); [ $quick = 0 ] || native=(--no-native)
+if bash eng/pack.sh "${native[@]}" --no-build "$copy/packages"; then
+  begin "A consumer of the packages"
+  "${sudo[@]}" env HOME="$HOME" PATH="$PATH" DOTNET_ROOT="${DOTNET_ROOT:-}" bash eng/consumer.sh "$copy/packages" 2>&1 | show; count "${PIPESTATUS[0]}"
+else
+  failed=$((failed + 1))
+fi
 finish

@@ -59,7 +59,7 @@ internal sealed record Command(string Words, string Summary, ImmutableArray<Flag
         CommandLine line = CommandLine.Parse(this, words);
         if (line.AsksForHelp)
         {
-            await Console.Out.WriteAsync(CommandHelp.Of(this));
+            await StandardStreams.Output.WriteAsync(CommandHelp.Of(this));
             return 0;
         }
 

@@ -13,7 +13,8 @@ internal static class CommandHelp
     {
         string words = string.Join(' ', line.Operands);
         ImmutableArray<Command> group = [.. Shown.Where(c => c.Words.StartsWith(words + " ", StringComparison.Ordinal))];
-        await Console.Out.WriteAsync(words.Length == 0 ? Overview() : group.IsEmpty ? Of(Commands.Find(line.Operands)) : List(group));
+        string text = words.Length == 0 ? Overview() : group.IsEmpty ? Of(Commands.Find(line.Operands)) : List(group);
+        await StandardStreams.Output.WriteAsync(text);
         return 0;
     }
 

@@ -80,6 +80,7 @@ internal static class Commands
         {
             Operands = "SHELL LINE", Least = 2, Most = 2, Takes = "takes a shell and a line", Hidden = true,
         },
+        new("version", "shows the version of this program", [], VersionCommand.PrintAsync),
         new("help", "shows this, or the flags of a command", [], CommandHelp.PrintAsync)
         {
             Operands = "[COMMAND]", Kind = OperandKind.Command, Most = Many,

@@ -63,7 +63,7 @@ internal static class CompletionCommand
     {
         if (!s_scripts.TryGetValue(line.Operands[0], out string? script))
             throw new UsageException($"completion {line.Command.Takes}.");
-        await Console.Out.WriteAsync(script);
+        await StandardStreams.Output.WriteAsync(script);
         return 0;
     }
 
@@ -80,9 +80,9 @@ internal static class CompletionCommand
         foreach (string one in found)
         {
             if (one.StartsWith(':'))
-                await Console.Out.WriteLineAsync(one);
+                await StandardStreams.Output.WriteLineAsync(one);
             else if (one.StartsWith(written, StringComparison.Ordinal))
-                await Console.Out.WriteLineAsync((before + one)[kept..]);
+                await StandardStreams.Output.WriteLineAsync((before + one)[kept..]);
         }
 
         return 0;

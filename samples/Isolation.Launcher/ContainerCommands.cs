@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Isolation.Cgroups;
 using Isolation.Containers;
 using Isolation.Linux;
@@ -50,7 +51,11 @@ internal static class ContainerCommands
         string[] wanted = [.. line.Operands];
         var open = new SortedDictionary<string, (Cgroup Cgroup, CgroupStats Stats, TimeSpan Cpu, long Time)>(StringComparer.Ordinal);
         using var stop = new CancellationTokenSource();
-        Console.CancelKeyPress += (_, e) => { e.Cancel = true; stop.Cancel(); };
+        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, c =>
+        {
+            c.Cancel = true;
+            stop.Cancel();
+        });
         // A name that is asked for must be there at the beginning; the others come and go.
         foreach (string name in wanted)
             RunningContainers.Open(name).Dispose();
@@ -58,7 +63,7 @@ internal static class ContainerCommands
         {
             Follow(open, wanted);
             if (round > 0 || !once)
-                await ShowAsync(open, clear: !once && !Console.IsOutputRedirected);
+                await ShowAsync(open, clear: !once && TerminalMode.IsTerminal(1));
             foreach (string name in open.Keys.ToArray())
                 open[name] = open[name] with { Cpu = open[name].Stats.Cpu?.Usage ?? default, Time = open[name].Stats.Timestamp };
             await Task.Delay(once ? 500 : 1000, stop.Token).ContinueWith(_ => { }, TaskScheduler.Default);
@@ -133,14 +138,13 @@ internal static class ContainerCommands
                 $"{PrintableText.Of(name),-20} {share,7:F2} {memory,23} {percent,6} {io,21} {net,21} {stats.Pids?.Current,5}\n");
         }
 
-        await Console.Out.WriteAsync(text.ToString());
-        await Console.Out.FlushAsync();
+        await StandardStreams.Output.WriteAsync(text.ToString());
     }
 
     internal static async Task<int> TopAsync(CommandLine line)
     {
         using Cgroup cgroup = RunningContainers.Open(line.Operands[0]);
-        await Console.Out.WriteLineAsync($"{"PID",7} {"UID",7} {"S",1} {"TIME",9} COMMAND");
+        await StandardStreams.Output.WriteLineAsync($"{"PID",7} {"UID",7} {"S",1} {"TIME",9} COMMAND");
         foreach (int id in cgroup.ReadProcesses(recursive: true))
         {
             try
@@ -154,7 +158,7 @@ internal static class ContainerCommands
                 string command = (await File.ReadAllTextAsync($"/proc/{id}/cmdline")).TrimEnd('\0').Replace('\0', ' ');
                 if (command.Length == 0)
                     command = stat[(stat.IndexOf('(') + 1)..stat.LastIndexOf(')')];
-                await Console.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
+                await StandardStreams.Output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
                     $"{id,7} {user,7} {fields[0],1} {time:h\\:mm\\:ss\\.ff} {PrintableText.Of(command)}"));
             }
             catch (IOException)

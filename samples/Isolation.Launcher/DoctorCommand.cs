@@ -10,13 +10,13 @@ internal static class DoctorCommand
     {
         foreach (HostCheck check in HostFacts.Current.Checks())
         {
-            await Console.Out.WriteLineAsync($"{(check.Works ? "ok  " : "FAIL")}  {check.Name,-18} {check.Found}");
+            await StandardStreams.Output.WriteLineAsync($"{(check.Works ? "ok  " : "FAIL")}  {check.Name,-18} {check.Found}");
             if (check.Remedy is not null)
-                await Console.Out.WriteLineAsync($"      {"",-18} -> {check.Remedy}");
+                await StandardStreams.Output.WriteLineAsync($"      {"",-18} -> {check.Remedy}");
         }
 
         string? failure = await TryContainerAsync();
-        await Console.Out.WriteLineAsync(failure is null
+        await StandardStreams.Output.WriteLineAsync(failure is null
             ? "ok    a container       started and ended"
             : $"FAIL  a container       {failure}");
         return failure is null ? 0 : 1;

@@ -20,9 +20,9 @@ internal static class Failure
     {
         try
         {
-            Console.Error.Write(text);
+            StandardStreams.Error.Write(text);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or LinuxException)
         {
         }
     }

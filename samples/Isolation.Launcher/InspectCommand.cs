@@ -9,7 +9,7 @@ internal static class InspectCommand
     {
         if (!int.TryParse(line.Operands[0], NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id == 0)
             throw new UsageException("inspect takes the id of a process.");
-        await Console.Out.WriteAsync(Security.ProcessSecurity.Read(id).ToString());
+        await StandardStreams.Output.WriteAsync(Security.ProcessSecurity.Read(id).ToString());
         return 0;
     }
 }

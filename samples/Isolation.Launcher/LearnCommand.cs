@@ -39,11 +39,11 @@ internal static class LearnCommand
 
         string text = learn.Format switch { "cs" => profile.ToCSharp(), "text" => profile.ToString(), _ => profile.ToJson() };
         if (learn.Output is null)
-            await Console.Out.WriteLineAsync(text);
+            await StandardStreams.Output.WriteLineAsync(text);
         else
             await File.WriteAllTextAsync(learn.Output, text + "\n");
         if (!learn.Quiet && learn.Format != "text")
-            await Console.Error.WriteAsync(profile.ToString());
+            Failure.Write(profile.ToString());
         return result!.Status.ShellCode;
     }
 

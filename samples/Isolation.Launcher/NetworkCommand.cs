@@ -34,7 +34,7 @@ internal static class NetworkCommand
         }
 
         BridgeNetwork made = ContainerNetworks.Create(network);
-        await Console.Out.WriteLineAsync(made.Name);
+        await StandardStreams.Output.WriteLineAsync(made.Name);
         return 0;
     }
 
@@ -53,11 +53,11 @@ internal static class NetworkCommand
     internal static async Task<int> ListAsync(CommandLine line)
     {
         ImmutableArray<ContainerNetworkState> all = ContainerNetworks.List();
-        await Console.Out.WriteLineAsync($"{"NAME",-24} {"SUBNET",-18} {"SUBNET V6",-28} {"BRIDGE",-16} CONTAINERS");
+        await StandardStreams.Output.WriteLineAsync($"{"NAME",-24} {"SUBNET",-18} {"SUBNET V6",-28} {"BRIDGE",-16} CONTAINERS");
         foreach (ContainerNetworkState state in all)
         {
             BridgeNetwork network = state.Network;
-            await Console.Out.WriteLineAsync($"{network.Name,-24} {network.Subnet?.ToString() ?? "-",-18} "
+            await StandardStreams.Output.WriteLineAsync($"{network.Name,-24} {network.Subnet?.ToString() ?? "-",-18} "
                 + $"{network.SubnetV6?.ToString() ?? "-",-28} {(state.InUse ? network.Link : "-"),-16} {state.Containers.Length}");
         }
 
@@ -68,9 +68,9 @@ internal static class NetworkCommand
     {
         foreach (ContainerNetworkState state in line.Operands.Select(ContainerNetworks.Get))
         {
-            await Console.Out.WriteAsync(state.ToString());
+            await StandardStreams.Output.WriteAsync(state.ToString());
             foreach ((string name, IPAddress address, IPAddress? v6, int process) in state.Containers)
-                await Console.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
+                await StandardStreams.Output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
                     $"{name} {address} {v6?.ToString() ?? "-"} pid {process}"));
         }
 

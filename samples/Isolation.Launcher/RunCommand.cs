@@ -14,7 +14,7 @@ internal static class RunCommand
             LaunchPlan plan = options.MakePlan();
             if (options.Plan)
             {
-                await Console.Out.WriteAsync(plan.ToDetailedString());
+                await StandardStreams.Output.WriteAsync(plan.ToDetailedString());
                 return 0;
             }
 
@@ -66,8 +66,14 @@ internal static class RunCommand
             }
 
             ContainerResult result = await end;
+            if (result.StreamFailure is { } streams)
+                throw streams;
             if (result.TimedOut)
                 Failure.Tell($"the command was killed after {plan.Spec.Timeout!.Value.TotalSeconds} s.");
+            if (plan.Spec.CpuTimeMax is { } time && result.Limits.HasFlag(LimitHits.CpuTime))
+                Failure.Tell($"the command was killed after {time.TotalSeconds} s of CPU time.");
+            if (result.Limits.HasFlag(LimitHits.Output))
+                Failure.Tell($"the command was killed after {plan.Spec.OutputMax!.Value.ToHumanString()} of output.");
             if (result.OomKilled)
             {
                 ContainerUsage usage = result.Usage!;

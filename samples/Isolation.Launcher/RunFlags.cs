@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Isolation.Cgroups;
 using Isolation.Containers;
+using Isolation.Linux;
 using Isolation.Namespaces;
 using Isolation.Security;
 
@@ -61,6 +62,10 @@ internal static class RunFlags
         Switch("--rm", "leave nothing behind (it never does; =false is refused)", (o, on) => on ? o
             : throw new FormatException("nothing is ever left behind; where the root is to keep changes, use --rootfs DIR:rw.")),
         Of("--timeout", "SECONDS", "kill everything after this time", (o, v) => o.Configure(b => b.WithTimeout(Seconds(v)))),
+        Of("--cpu-time-max", "SECONDS", "kill everything after this much CPU time of all processes together", (o, v) =>
+            o.Configure(b => b.WithCpuTimeMax(Seconds(v)))),
+        Of("--output-max", "SIZE", "kill everything after this much output, standard output and standard error together", (o, v) =>
+            o with { OutputMax = ByteSize.Parse(v) }),
         Switch("--plan", "print what would happen, and stop", (o, on) => o with { Plan = on }),
         Switch("--times", "print how long each step of the start took", (o, on) => o with { Times = on }),
         .. Refused("ports of images, and links", "-P --publish-all", "--link", "--expose"),

@@ -51,6 +51,8 @@ internal sealed record RunOptions
 
     internal bool Times { get; init; }
 
+    internal ByteSize? OutputMax { get; init; }
+
     internal ImmutableArray<string> Command { get; init; } = [];
 
     /// <summary>The flags, as they were given.</summary>
@@ -180,6 +182,11 @@ internal sealed record RunOptions
             builder = builder.WithHostName(HostName);
         if (!Terminal && Interactive)
             builder = builder.WithStandardInput(Stdio.Inherit);
+        if (OutputMax is not null)
+            builder = builder.WithOutputMax(OutputMax is { IsMax: true } ? null : OutputMax);
+        // What is counted passes through this process.
+        if (OutputMax is { IsMax: false } && !Terminal)
+            builder = builder.WithStandardOutput(StandardStream.OpenOutput()).WithStandardError(StandardStream.OpenError());
         foreach (CgroupSetting setting in Resources.ToSettings())
             builder = builder.With(setting);
         // Docker's list and what the flags add; the library adds the devices that are mounted only where nothing is said of rules.

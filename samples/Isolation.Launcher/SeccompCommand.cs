@@ -52,9 +52,9 @@ internal static class SeccompCommand
         if (options.Output is { } output)
             await WriteAsync(output, program.ToBytes());
         else
-            await Console.Out.WriteAsync(program.ToString());
-        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
-            $"{program.Instructions.Length} instructions for {string.Join(", ", filter.Architectures)}{unknown}"));
+            await StandardStreams.Output.WriteAsync(program.ToString());
+        Failure.Write(string.Create(CultureInfo.InvariantCulture,
+            $"{program.Instructions.Length} instructions for {string.Join(", ", filter.Architectures)}{unknown}\n"));
         return 0;
     }
 
@@ -63,7 +63,8 @@ internal static class SeccompCommand
         SeccompFilter filter = line.Apply(new SeccompOptions()).Read(line.Operands[0]);
         try
         {
-            await Console.Out.WriteLineAsync(filter.Explain(line.Operands[1], [.. line.Operands.Skip(2).Select(Word)]).ToString());
+            SeccompVerdict verdict = filter.Explain(line.Operands[1], [.. line.Operands.Skip(2).Select(Word)]);
+            await StandardStreams.Output.WriteLineAsync(verdict.ToString());
         }
         catch (ArgumentException e)
         {
@@ -77,7 +78,7 @@ internal static class SeccompCommand
     {
         try
         {
-            await Console.Out.WriteAsync(SeccompProgram.FromBytes(await ReadAsync(line.Operands[0])).ToString());
+            await StandardStreams.Output.WriteAsync(SeccompProgram.FromBytes(await ReadAsync(line.Operands[0])).ToString());
             return 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)

@@ -1,8 +1,6 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Isolation.Containers;
 using Isolation.Linux;
-using Isolation.Linux.Syscalls;
 
 namespace Isolation.Launcher;
 
@@ -12,10 +10,8 @@ internal sealed class TerminalRelay : IDisposable
     private const int Input = 0, Output = 1;
     private const byte EndOfFile = 4; // control-D, as TerminalSteps leaves c_cc[VEOF]
 
-    private static readonly LinuxHandle s_input = new(Input);
-
     private readonly PseudoTerminal _terminal;
-    private readonly byte[]? _saved;
+    private readonly TerminalMode? _mode;
     private readonly PosixSignalRegistration _resized;
     private readonly Task _output;
     private readonly TaskCompletionSource<Exception> _outputFailed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -23,9 +19,7 @@ internal sealed class TerminalRelay : IDisposable
     internal TerminalRelay(PseudoTerminal terminal, bool passesInput)
     {
         _terminal = terminal;
-        _saved = passesInput ? TerminalSyscalls.GetAttributes(Input) : null;
-        if (_saved is not null)
-            TerminalSyscalls.SetAttributes(Input, MakeRaw(_saved));
+        _mode = passesInput ? TerminalMode.MakeRaw(Input) : null;
         CopyWindowSize();
         _resized = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => CopyWindowSize());
         _output = Task.Run(CopyOutput);
@@ -45,20 +39,19 @@ internal sealed class TerminalRelay : IDisposable
     public void Dispose()
     {
         _resized.Dispose();
-        if (_saved is not null)
-            TerminalSyscalls.SetAttributes(Input, _saved);
+        _mode?.Dispose();
     }
 
     private void CopyWindowSize()
     {
-        if (!TerminalSyscalls.GetWindowSize(Output, out ushort rows, out ushort columns).IsError)
-            _terminal.Resize(columns, rows);
+        if (TerminalMode.GetSize(Output) is { } size)
+            _terminal.Resize(size.Columns, size.Rows);
     }
 
     private void CopyOutput()
     {
         var buffer = new byte[4096];
-        using var output = new StandardOutput();
+        using StandardStream output = StandardStream.OpenOutput();
         while (true)
         {
             int length;
@@ -85,16 +78,28 @@ internal sealed class TerminalRelay : IDisposable
         }
     }
 
+    /// <summary>Reads; what cannot be read, a directory or a closed stream, ends like a file.</summary>
+    private static int Read(StandardStream input, byte[] buffer)
+    {
+        try
+        {
+            return input.Read(buffer);
+        }
+        catch (LinuxException)
+        {
+            return 0;
+        }
+    }
+
     private void CopyInput()
     {
         var buffer = new byte[4096];
         bool atLineStart = true;
+        using StandardStream input = StandardStream.OpenInput();
         try
         {
-            // What cannot be read, a directory or a closed stream, ends like a file.
-            while (FileSyscalls.Read(s_input, buffer) is { IsError: false, Value: > 0 } read)
+            while (Read(input, buffer) is > 0 and int length)
             {
-                int length = (int)read.Value;
                 _terminal.Stream.Write(buffer.AsSpan(0, length));
                 atLineStart = buffer[length - 1] is (byte)'\n' or (byte)'\r' or EndOfFile;
             }
@@ -107,20 +112,4 @@ internal sealed class TerminalRelay : IDisposable
             // EIO: the program's side of the terminal is closed.
         }
     }
-
-    /// <summary>What cfmakeraw(3) does to struct termios: c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc.</summary>
-    private static byte[] MakeRaw(byte[] attributes)
-    {
-        const uint InputOff = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80 | 0x100 | 0x400; // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-        const uint LocalOff = 0x1 | 0x2 | 0x8 | 0x40 | 0x8000;                      // ISIG ICANON ECHO ECHONL IEXTEN
-        byte[] raw = [.. attributes];
-        Change(raw, 0, InputOff, 0);
-        Change(raw, 4, 0x1, 0);            // OPOST
-        Change(raw, 8, 0x130, 0x30);       // CSIZE PARENB; CS8
-        Change(raw, 12, LocalOff, 0);
-        return raw;
-    }
-
-    private static void Change(Span<byte> attributes, int at, uint off, uint on) =>
-        BinaryPrimitives.WriteUInt32LittleEndian(attributes[at..], (BinaryPrimitives.ReadUInt32LittleEndian(attributes[at..]) & ~off) | on);
 }

@@ -6,14 +6,15 @@ namespace Isolation.Linux;
 /// <summary>Text that somebody else chose (program names, paths, arguments), safe to print on a terminal and in a log.</summary>
 /// <remarks>A process sets its own name by prctl(2) <c>PR_SET_NAME</c>, and a path may hold any byte but NUL. Printed as they are, both
 /// can move the cursor, set the terminal's title or forge further lines. See console_codes(4) and ECMA-48.</remarks>
-internal static class PrintableText
+public static class PrintableText
 {
     /// <summary>Escapes everything that is not visible, as C does: <c>\n</c>, <c>\x1b</c>, <c>\u202e</c>.</summary>
     /// <remarks>Escaped are control characters (C0, DEL, C1), format characters (which reorder or hide the text around them), separators
     /// of lines and paragraphs, surrogates without a partner, private and unassigned code points. A backslash becomes two, so that no two
     /// texts print alike. Blanks and all other letters and signs stay.</remarks>
-    internal static string Of(string text)
+    public static string Of(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         int first = FirstEscaped(text);
         if (first < 0)
             return text;

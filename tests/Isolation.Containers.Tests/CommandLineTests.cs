@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Isolation.Launcher;
+using Isolation.Linux;
 
 namespace Isolation.Containers.Tests;
 
@@ -60,6 +61,38 @@ public class CommandLineTests
     [InlineData("--read-only=false -m12x", "The flag -m: ")]
     public void A_value_that_is_refused_is_told_with_its_flag(string words, string expected) =>
         Assert.StartsWith(expected, Assert.Throws<UsageException>(() => RunOptions.From(Read("run", words.Split(' ')))).Message);
+
+    [Fact]
+    public void Limits_of_time_and_output_are_the_librarys()
+    {
+        ContainerSpec Parse(params string[] words) => RunFlags.Parse([.. words, "true"]).ToBuilder(HostFacts.Current).Build().Spec;
+        ContainerSpec spec = Parse("--cpu-time-max", "2.5", "--output-max", "1m");
+        Assert.Equal(TimeSpan.FromSeconds(2.5), spec.CpuTimeMax);
+        Assert.Equal(ByteSize.FromMebibytes(1), spec.OutputMax);
+        Assert.Null(Parse("--output-max", "max").OutputMax);
+        // A terminal's output is not counted.
+        Assert.Throws<SpecException>(() => Parse("--output-max", "1m", "-t"));
+    }
+
+    [Theory]
+    [InlineData("--version")]
+    [InlineData("-v")]
+    [InlineData("version")]
+    public async Task The_version_is_that_of_the_packages(string word)
+    {
+        using var output = new StringWriter();
+        StandardStreams.Output = output;
+        try
+        {
+            Assert.Equal(0, await Program.RunAsync([word]));
+        }
+        finally
+        {
+            StandardStreams.Output = null;
+        }
+
+        Assert.Matches(@"^isolation [0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?\n$", output.ToString());
+    }
 
     [Fact]
     public void The_last_of_two_switches_holds()

@@ -96,6 +96,8 @@ public class LauncherMatrixTests
             new("-i=false", "given", "^/dev/null"),
             new("--rm=false", "refusal", "--rm"),
             new("--timeout 0.2", "end", "timed out"),
+            new("--cpu-time-max 0.2", "told", @"killed after 0\.2 s of CPU time"),
+            new("--output-max 1k", "told", @"killed after 1\.0 KiB of output"),
             new("--plan", "printed", "execute \"true\""),
             new("--times", "printed", @"\d us|\d ms"),
             .. RunFlags.All.OfType<RefusedFlag>().Select(f => new Case(f.AllNames[0], "refusal", "known but not built yet")),
@@ -201,7 +203,7 @@ public class LauncherMatrixTests
         }
 
         /// <summary>Whether a section is read of a container that runs on.</summary>
-        internal static bool IsLive(string section) => section is not ("opens" or "given" or "end" or "printed" or "refusal");
+        internal static bool IsLive(string section) => section is not ("opens" or "given" or "told" or "end" or "printed" or "refusal");
 
         internal static async Task<Observation> TakeAsync(string section, string[] flags)
         {
@@ -213,6 +215,13 @@ public class LauncherMatrixTests
             {
                 string launcher = Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll");
                 return new(0) { ["given"] = Host.Run(Host.Dotnet, [launcher, "run", .. flags, "readlink", "/proc/self/fd/0"]).Output };
+            }
+
+            if (section is "told")
+            {
+                string launcher = Path.Combine(AppContext.BaseDirectory, "Isolation.Launcher.dll");
+                const string Busy = "while :; do :; done & sleep 1; kill $!; head -c 2048 /dev/zero | tr '\\0' x";
+                return new(0) { ["told"] = Host.Run(Host.Dotnet, [launcher, "run", .. flags, "sh", "-c", Busy]).Output };
             }
 
             string[] command = section switch
@@ -245,19 +254,18 @@ public class LauncherMatrixTests
 
         private static Observation Printed(string[] words)
         {
-            (TextWriter output, TextWriter errors) = (Console.Out, Console.Error);
             using var text = new StringWriter();
             try
             {
-                Console.SetOut(text);
-                Console.SetError(text);
+                StandardStreams.Output = text;
+                StandardStreams.Error = text;
                 Program.RunAsync(["run", .. words]).GetAwaiter().GetResult();
                 return new(0) { ["printed"] = text.ToString() };
             }
             finally
             {
-                Console.SetOut(output);
-                Console.SetError(errors);
+                StandardStreams.Output = null;
+                StandardStreams.Error = null;
             }
         }
 

@@ -148,18 +148,17 @@ public partial class LauncherValueTests
     // In this process, since a start of the runtime for each would take minutes; the tests do not run beside each other.
     private static (int Code, string Output, string Errors) Run(params string[] arguments)
     {
-        (TextWriter output, TextWriter errors) = (Console.Out, Console.Error);
         using StringWriter newOutput = new(), newErrors = new();
         try
         {
-            Console.SetOut(newOutput);
-            Console.SetError(newErrors);
+            StandardStreams.Output = newOutput;
+            StandardStreams.Error = newErrors;
             return (Program.RunAsync(arguments).GetAwaiter().GetResult(), newOutput.ToString(), newErrors.ToString());
         }
         finally
         {
-            Console.SetOut(output);
-            Console.SetError(errors);
+            StandardStreams.Output = null;
+            StandardStreams.Error = null;
         }
     }
 }

@@ -3,11 +3,13 @@ using System.Globalization;
 namespace Isolation.Cgroups;
 
 /// <summary>Reads and writes the kernel's lists of processors and memory nodes: <c>0-3,8</c>.</summary>
-internal static class CpuList
+public static class CpuList
 {
     private const int Most = 8192; // NR_CPUS of the largest kernels
 
-    internal static string Write(IEnumerable<int> numbers)
+    /// <summary>Writes numbers as the kernel's list, in ascending order, with ranges.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
+    public static string Write(IEnumerable<int> numbers)
     {
         ArgumentNullException.ThrowIfNull(numbers);
         int[] sorted = [.. numbers.Distinct().Order()];
@@ -25,9 +27,12 @@ internal static class CpuList
         return string.Join(',', parts);
     }
 
-    /// <summary>Reads a list; what is not one is a <see cref="FormatException"/>.</summary>
-    internal static int[] Parse(string text)
+    /// <summary>Reads a list; an empty one has no numbers. See cpuset(7), "List format".</summary>
+    /// <returns>The numbers in ascending order, each once.</returns>
+    /// <exception cref="FormatException">The text is not a list such as 0-3,8, or a number is above 8191.</exception>
+    public static int[] Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         var numbers = new SortedSet<int>();
         foreach (string part in text.Trim().Split(',', StringSplitOptions.RemoveEmptyEntries))
         {

@@ -18,6 +18,7 @@ namespace Isolation.Containers;
 /// </code></example>
 public sealed class LaunchPlan
 {
+    private readonly Lazy<ImmutableArray<LaunchStep>> _steps;
     private readonly Lazy<LoweredPlan> _lowered;
     private readonly Lazy<Namespace> _idMap;
     private readonly Lazy<LoadedDeviceProgram?> _devices;
@@ -29,11 +30,12 @@ public sealed class LaunchPlan
         User = user;
         Entries = entries;
         Slots = slots;
-        Steps =
+        // Written out when somebody reads them: a start that succeeds needs no text.
+        _steps = new Lazy<ImmutableArray<LaunchStep>>(() =>
         [
             .. entries.Select((e, i) => new LaunchStep(i + 1, e.Side is StepSide.Borrowed or StepSide.Sealed, e.Step.Action, e.Step.Subject,
                 [.. e.Step.Calls.Select(c => c.ToString())])),
-        ];
+        ]);
         _lowered = new Lazy<LoweredPlan>(() => new LoweredPlan(this));
         // Kept as long as the plan: every idmapped mount of it shows owners by this namespace's maps.
         _devices = new Lazy<LoadedDeviceProgram?>(() => slots.Cgroup?.Devices?.Load("the container's cgroup"));
@@ -58,7 +60,7 @@ public sealed class LaunchPlan
     public LaunchForm Form => Slots.Form;
 
     /// <summary>Every step, in order.</summary>
-    public ImmutableArray<LaunchStep> Steps { get; }
+    public ImmutableArray<LaunchStep> Steps => _steps.Value;
 
     internal ImmutableArray<PlanEntry> Entries { get; }
 

@@ -9,14 +9,14 @@ internal sealed partial class LaunchPlanner
     private SecuritySettings Security => _spec.Security;
 
     /// <summary>The filter that was asked for; null for none.</summary>
-    private SeccompFilter? WantedFilter => Security.SeccompUnconfined ? null : Security.Seccomp
+    private SeccompFilter? WantedFilter => Security.SeccompUnconfined ? null : field ??= Security.Seccomp
         ?? SeccompFilter.DefaultFor(_spec.Capabilities.Bounding).WithArchitectures(HostArchitecture);
 
     private SeccompArchitecture HostArchitecture =>
         _facts.Architecture == System.Runtime.InteropServices.Architecture.Arm64 ? SeccompArchitecture.Arm64 : SeccompArchitecture.X64;
 
     /// <summary>The filter whose calls this process answers; null if it answers none.</summary>
-    private SeccompFilter? NotifiedFilter => WantedFilter is not { } filter ? null
+    private SeccompFilter? NotifiedFilter => field ??= WantedFilter is not { } filter ? null
         : Security.ReportDenials ? ListenerSteps.LetPass(filter.WithDenialsNotified(ReportFlags(filter)))
         : filter.Notifies || _start.SeccompHandler is not null ? ListenerSteps.LetPass(filter) : null;
 

@@ -35,10 +35,13 @@ public static class RunningContainers
             ?? throw new LinuxException("find", $"a process of container \"{nameOrProcessId}\"", "read(2)", Errno.ESRCH);
     }
 
-    /// <summary>Opens a process of a control group: one whose namespaces can be looked at, where there is one;
-    /// null where nothing runs in it.</summary>
-    internal static PidHandle? OpenProcess(Cgroup cgroup)
+    /// <summary>Opens a process of a container, by its control group: one whose namespaces can be looked at, where there is one.</summary>
+    /// <returns>The process, held: it is never another one that gets its number later. The caller closes it. Null where nothing runs in the
+    /// control group.</returns>
+    /// <exception cref="LinuxException"><c>ENODEV</c>: the control group has gone.</exception>
+    public static PidHandle? OpenProcess(Cgroup cgroup)
     {
+        ArgumentNullException.ThrowIfNull(cgroup);
         PidHandle? other = null;
         foreach (int id in cgroup.ReadProcesses(recursive: true).Where(id => id != 0))
         {

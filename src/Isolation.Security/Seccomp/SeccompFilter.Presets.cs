@@ -32,23 +32,25 @@ public sealed partial class SeccompFilter
     ];
 
     /// <summary>The filter of containers that ask for no other: Docker's capabilities, on this architecture.</summary>
-    public static SeccompFilter Default { get; } = DefaultFor(CapabilitySet.DockerDefault);
+    public static SeccompFilter Default => DefaultFor(CapabilitySet.DockerDefault);
+
+    // Each is made when it is asked for: a program that starts one container needs one of them.
 
     /// <summary>Only read(2), write(2), exit(2), exit_group(2) and sigreturn: what <c>SECCOMP_MODE_STRICT</c> allows. Everything else kills
     /// the process. Not for a program that is yet to be executed, and not for a managed thread.</summary>
-    public static SeccompFilter Strict { get; } = Of(SeccompAction.KillProcess)
+    public static SeccompFilter Strict => field ??= Of(SeccompAction.KillProcess)
         .Allow("read", "write", "exit", "exit_group", "rt_sigreturn", "sigreturn");
 
     /// <summary>Everything but sockets other than Unix ones: <c>EACCES</c>. io_uring and i386's socketcall,
     /// which lead to sockets as well, are refused too.</summary>
-    public static SeccompFilter NoNetwork { get; } = Of(SeccompAction.Allow)
+    public static SeccompFilter NoNetwork => field ??= Of(SeccompAction.Allow)
         .Add(SeccompAction.Errno(Errno.EACCES), "socket", SeccompCondition.MaskedEqual(0, 0xffffffff, 0)) // AF_UNSPEC
         .Add(SeccompAction.Errno(Errno.EACCES), "socket", SeccompCondition.NotEqual(0, 1)) // AF_UNIX
         .Add(SeccompAction.Errno(Errno.ENOSYS), "@io-uring");
 
     /// <summary>What a CLR needs, and an ASP.NET service on it: <c>@system-service</c> without further privileges.
     /// A program that is started under it may be any other.</summary>
-    public static SeccompFilter DotNet { get; } = Of(SeccompAction.Deny)
+    public static SeccompFilter DotNet => field ??= Of(SeccompAction.Deny)
         .Allow("@default", "@basic-io", "@file-system", "@introspection", "@io-event", "@memlock", "@network-io", "@process",
             "@signal", "@sync", "@timer")
         .Allow("pipe2", "memfd_create", "sched_setaffinity", "setpriority", "setrlimit", "set_mempolicy", "mbind", "pkey_alloc",

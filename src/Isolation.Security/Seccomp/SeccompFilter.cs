@@ -219,13 +219,17 @@ public sealed partial class SeccompFilter
 
     private SeccompFilter AddAll(SeccompAction action, ReadOnlySpan<string> syscalls, ImmutableArray<SeccompCondition> conditions)
     {
+        SeccompRule[] added = [.. Expand(syscalls).Select(name => new SeccompRule(name, action, On(name, conditions))).Distinct()];
+        const int Few = 8;
+        ImmutableArray<SeccompRule> rules = Rules;
+        if (added.Length <= Few)
+            return new(this) { Rules = Rules.AddRange(added.Where(r => !rules.Contains(r))) };
         var known = Rules.ToHashSet();
-        IEnumerable<SeccompRule> added = Expand(syscalls).Select(name => new SeccompRule(name, action, On(name, conditions)));
         return new(this) { Rules = Rules.AddRange(added.Where(known.Add)) };
     }
 
     private static ImmutableArray<SeccompCondition> On(string syscall, ImmutableArray<SeccompCondition> conditions) =>
-        [.. conditions.Select(c => c.On(syscall)
+        conditions.IsEmpty ? [] : [.. conditions.Select(c => c.On(syscall)
             ?? throw new ArgumentException($"Wrong condition: {c.Excess(syscall)}.", nameof(conditions)))];
 
     private static List<string> Expand(ReadOnlySpan<string> syscalls)
