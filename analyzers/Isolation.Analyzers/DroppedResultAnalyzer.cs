@@ -5,7 +5,8 @@ using Microsoft.CodeAnalysis.Operations;
 
 namespace Isolation.Analyzers;
 
-/// <summary>Warns where the result of a call of an immutable value is dropped: <c>builder.WithReadOnlyRoot();</c> alone changes nothing.</summary>
+/// <summary>Warns where the result of a call of an immutable value is dropped: <c>builder.WithReadOnlyRoot();</c> alone changes
+/// nothing.</summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]
 public sealed class DroppedResultAnalyzer : DiagnosticAnalyzer
 {

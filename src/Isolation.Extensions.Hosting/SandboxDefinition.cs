@@ -23,7 +23,7 @@ public sealed class SandboxDefinition
     /// <summary>The working directory inside the root.</summary>
     public string? WorkingDirectory { get; set; }
 
-    /// <summary>Whom the program runs as: <c>USER</c> or <c>USER:GROUP</c>.</summary>
+    /// <summary>The user that the program runs as: <c>USER</c> or <c>USER:GROUP</c>.</summary>
     public string? User { get; set; }
 
     /// <summary>The host name that the container sees.</summary>

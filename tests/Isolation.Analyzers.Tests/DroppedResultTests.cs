@@ -50,7 +50,8 @@ public class DroppedResultTests
             """;
         string[] trusted = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':');
         CSharpCompilation compilation = CSharpCompilation.Create("Sample", [CSharpSyntaxTree.ParseText(source)],
-            [.. trusted.Select(t => MetadataReference.CreateFromFile(t))], new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
+            [.. trusted.Select(t => MetadataReference.CreateFromFile(t))],
+            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
         Assert.Empty(compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error));
         return await compilation.WithAnalyzers([new DroppedResultAnalyzer()]).GetAnalyzerDiagnosticsAsync();
     }

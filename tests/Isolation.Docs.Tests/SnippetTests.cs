@@ -40,8 +40,14 @@ public partial class SnippetTests
 
     private static readonly Assembly[] s_family =
     [
-        .. new[] { "Linux", "Namespaces", "Cgroups", "Security", "Net", "Containers" }.Select(n => Assembly.Load("Isolation." + n)),
+        .. new[] { "Linux", "Namespaces", "Cgroups", "Security", "Net", "Containers", "Extensions.Hosting" }
+            .Select(n => Assembly.Load("Isolation." + n)),
     ];
+
+    /// <summary>The assemblies of others that a program of the library has beside its own.</summary>
+    private static readonly string[] s_dependencies =
+        [.. new[] { "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Tmds.DBus.Protocol" }
+            .Select(n => Path.Combine(AppContext.BaseDirectory, n + ".dll"))];
 
     private static readonly string s_usings = string.Concat(s_family.SelectMany(a => a.GetExportedTypes()).Select(t => t.Namespace)
         .Concat(["System.Net", "System.Net.NetworkInformation", "System.Net.Sockets", "System.Runtime.InteropServices",
@@ -67,8 +73,8 @@ public partial class SnippetTests
             Compile(snippet, program);
             if (!snippet.Runs)
                 continue;
-            foreach (Assembly assembly in s_family)
-                File.Copy(assembly.Location, Path.Combine(directory.Path, Path.GetFileName(assembly.Location)));
+            foreach (string assembly in s_family.Select(a => a.Location).Concat(s_dependencies))
+                File.Copy(assembly, Path.Combine(directory.Path, Path.GetFileName(assembly)));
             File.Copy(Path.Combine(AppContext.BaseDirectory, "Isolation.Docs.Tests.runtimeconfig.json"),
                 Path.Combine(directory.Path, "snippet.runtimeconfig.json"));
             (int code, string output) = Host.Run(Host.Dotnet, program);

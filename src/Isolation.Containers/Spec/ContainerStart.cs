@@ -36,7 +36,7 @@ public sealed record ContainerStart
     /// <summary>Network namespaces made in advance, of which the container gets one; null makes one for it.</summary>
     public NetworkNamespacePool? NetworkPool { get; init; }
 
-    /// <summary>Who is told what happens to the container; null for <see cref="ContainerDiagnostics.LoggerFactory"/>.</summary>
+    /// <summary>The logger of what happens to the container; null for <see cref="ContainerDiagnostics.LoggerFactory"/>.</summary>
     public ILogger? Logger { get; init; }
 
     /// <summary>Whether each step of the launch is timed.</summary>
