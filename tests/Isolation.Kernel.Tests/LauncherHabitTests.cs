@@ -90,7 +90,7 @@ public class LauncherHabitTests
     public async Task Every_signal_that_can_be_is_passed_on()
     {
         // docker-container-run(1), --sig-proxy: all but SIGCHLD, SIGSTOP and SIGKILL.
-        string traps = string.Concat(SignalForwarding.Forwarded.Select(s => $"trap 'echo {s}' {s}; "));
+        string traps = string.Concat(SignalForwarding.Forwarded.Select(s => $"trap 'echo {(int)s}' {(int)s}; "));
         string[] words = [s_launcher, "run", "--init", "bash", "-c", traps + "sleep 1000 & echo ready; while :; do wait; done"];
         using Process launcher = Process.Start(new ProcessStartInfo(Host.Dotnet, words) { RedirectStandardOutput = true })!;
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
