@@ -32,7 +32,7 @@ public class HeaderTests
         "linux/genetlink.h", "linux/wireguard.h",
     ];
 
-    private static readonly string[] s_networkTypes = ["Netlink", "Rtnetlink", "IfLink", "IfTun", "IfAddr", "NeighbourAbi", "FibRules",
+    private static readonly string[] s_networkTypes = ["NetlinkAbi", "Rtnetlink", "IfLink", "IfTun", "IfAddr", "NeighbourAbi", "FibRules",
         "NexthopAbi", "PktSched", "PktCls", "Nfnetlink", "NfTables", "NfConntrack", "Genetlink", "WireguardAbi"];
 
     // Names that the headers of Debian 12 (Linux 6.1) do not have yet.

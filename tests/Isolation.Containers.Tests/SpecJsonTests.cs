@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Isolation.Cgroups;
 using Isolation.Linux;
 using Isolation.Namespaces;
@@ -131,6 +132,54 @@ public class SpecJsonTests
         Assert.Contains(from, json);
         string changed = json.Replace(from, to, StringComparison.Ordinal);
         Assert.Contains(told, Assert.Throws<FormatException>(() => ContainerSpec.Parse(changed)).Message);
+    }
+
+    /// <summary>Each value of a whole spec, in the place of which another stands.</summary>
+    [Theory]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("[null]")]
+    [InlineData("\"\"")]
+    [InlineData("\"x\\u0000\"")]
+    [InlineData("-1")]
+    [InlineData("1e400")]
+    [InlineData("true")]
+    public void A_value_of_another_kind_is_refused_or_makes_a_spec_that_can_be_written(string other)
+    {
+        ContainerSpec whole = s_parts.Aggregate(s_spec, (spec, part) => part.Value switch
+        {
+            SecuritySettings security => spec with { Security = security },
+            Mount mount => spec with { Mounts = spec.Mounts.Add(mount) },
+            BridgeNetwork network => spec with { Network = new() { Network = network, Ports = [new PublishedPort(80, 8080)] } },
+            _ => spec,
+        });
+        int places = Places(JsonNode.Parse(whole.ToJson())!).Count();
+        Assert.InRange(places, 150, 10_000);
+        int refused = 0;
+        for (int i = 0; i < places; i++)
+        {
+            JsonNode json = JsonNode.Parse(whole.ToJson())!;
+            Places(json).ElementAt(i).ReplaceWith(JsonNode.Parse(other));
+            try
+            {
+                ContainerSpec read = ContainerSpec.Parse(json.ToJsonString());
+                Assert.NotEmpty(read.ToJson());
+                _ = SpecValidator.Check(new ContainerStart { Spec = read });
+            }
+            catch (FormatException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, places / 3, places);
+    }
+
+    private static IEnumerable<JsonNode> Places(JsonNode node)
+    {
+        IEnumerable<JsonNode?> children = node is JsonObject o ? o.Select(p => p.Value) : node is JsonArray a ? a : [];
+        return children.OfType<JsonNode>().ToArray().SelectMany(c => Places(c).Prepend(c));
     }
 
     [Fact]

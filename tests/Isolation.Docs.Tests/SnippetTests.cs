@@ -46,8 +46,8 @@ public partial class SnippetTests
 
     /// <summary>The assemblies of others that a program of the library has beside its own.</summary>
     private static readonly string[] s_dependencies =
-        [.. new[] { "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Tmds.DBus.Protocol" }
-            .Select(n => Path.Combine(AppContext.BaseDirectory, n + ".dll"))];
+        [.. new[] { "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Tmds.DBus.Protocol" }.Select(n => Path.Combine(AppContext.BaseDirectory, n + ".dll"))];
 
     private static readonly string s_usings = string.Concat(s_family.SelectMany(a => a.GetExportedTypes()).Select(t => t.Namespace)
         .Concat(["System.Net", "System.Net.NetworkInformation", "System.Net.Sockets", "System.Runtime.InteropServices",

@@ -173,17 +173,28 @@ internal static class Targets
         }
     }
 
-    /// <summary>A spec of any texts is JSON from which each text is read again, or is refused with its faults.</summary>
+    /// <summary>A spec of any texts is JSON from which each text is read again, or is refused with its faults; any text is a spec or is
+    /// refused.</summary>
     private static void Spec(string text)
     {
+        try
+        {
+            ContainerSpec.Parse(text);
+        }
+        catch (FormatException)
+        {
+            // refused
+        }
+
         string[] parts = [.. text.Split('\n'), "", "", "", "", ""];
         try
         {
             ContainerSpec spec = new ContainerBuilder(Rootfs.Directory("/" + parts[0])).WithCommand("/bin/" + parts[1], parts[2..])
                 .WithHostName(parts[2]).AddEnvironment("A", parts[3])
                 .AddMount(new BindMount("/" + parts[4], "/m")).Build().Spec;
+            Check(ContainerSpec.Parse(spec.ToJson()).Equals(spec), "another spec is read back");
             using var json = JsonDocument.Parse(spec.ToString());
-            Check(json.RootElement.GetProperty("root").GetProperty("path").GetString() == "/" + parts[0], "another root is read back");
+            Check(json.RootElement.GetProperty("rootfs").GetProperty("path").GetString() == "/" + parts[0], "another root is printed");
         }
         catch (Exception e) when (e is SpecException or ArgumentException)
         {

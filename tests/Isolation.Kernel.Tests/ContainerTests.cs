@@ -46,6 +46,26 @@ public class ContainerTests
     }
 
     [Fact]
+    public void Disposing_on_the_calling_thread_kills_everything_and_waits_for_it()
+    {
+        PidHandle process;
+        using (Container container = Box.Shell("sleep 1000 & sleep 1000").Start())
+        {
+            process = PidHandle.Open(container.ProcessId);
+            Assert.False(process.HasExited);
+        }
+
+        Assert.True(process.HasExited);
+        process.Dispose();
+        // Twice, after a wait, and beside the asynchronous one.
+        Container ended = Box.Builder("/bin/true").Start();
+        Assert.Equal(0, ended.Wait().ExitCode);
+        ended.Dispose();
+        ended.Dispose();
+        Assert.True(ended.DisposeAsync().AsTask().IsCompletedSuccessfully);
+    }
+
+    [Fact]
     public async Task Old_root_and_host_mounts_are_out_of_reach()
     {
         // One mount on /, nothing above it, and not the host's.

@@ -58,6 +58,9 @@ public class ErrorTableTests
     [InlineData("pasta is asked for and not installed")]
     [InlineData("an egress policy is given to a container that could change it")]
     [InlineData("a container that is only run has a pipe")]
+    [InlineData("a specification is of another version")]
+    [InlineData("a specification has a property that none has")]
+    [InlineData("two secrets have one name")]
     public async Task The_text_is_as_documented(string situation)
     {
         Exception e = Assert.IsAssignableFrom<Exception>(await Record.ExceptionAsync(() => Provoke(situation)));
@@ -124,6 +127,8 @@ public class ErrorTableTests
     public void The_command_line_is_answered_as_documented(string situation, params string[] arguments) =>
         Check(situation, Assert.Throws<UsageException>(() => RunFlags.Parse(arguments).MakePlan()).Message);
 
+    private static Task<Container> StartParsed(string json) => new ContainerBuilder(ContainerSpec.Parse(json)).StartAsync();
+
     private static Task<Container> Provoke(string situation)
     {
         ContainerBuilder builder = Box.Builder("/bin/true");
@@ -147,6 +152,10 @@ public class ErrorTableTests
             "a system call is misspelt" => builder.WithSeccomp(SeccompFilter.Default.Add(SeccompAction.Deny, "ptrac")).StartAsync(),
             "an AppArmor profile is asked for without AppArmor" => builder.WithAppArmorProfile("jobs").Build()
                 .Plan(HostFacts.Current with { SecurityModules = ["capability", "landlock"] }).StartAsync(),
+            "a specification is of another version" => StartParsed("""{ "version": 2 }"""),
+            "a specification has a property that none has" => StartParsed(
+                builder.Build().Spec.ToJson().Replace("\"umask\"", "\"unmask\"", StringComparison.Ordinal)),
+            "two secrets have one name" => builder.AddSecret("token", "1").AddSecret("token", "2").StartAsync(),
             "the filter does not let the program be executed" => builder.WithSeccomp(SeccompFilter.Strict).StartAsync(),
             "the filter is too long" => builder.WithSeccomp(SeccompFilter.Of(SeccompAction.Allow).WithRules(Enumerable.Range(0, 6000)
                 .Select(i => new SeccompRule("ioctl", SeccompAction.Deny, [SeccompCondition.Equal(1, (ulong)i * 3)])), [])).StartAsync(),

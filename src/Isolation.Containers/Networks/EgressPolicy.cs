@@ -23,11 +23,11 @@ public sealed record EgressPolicy
     /// <summary>The allowed destinations.</summary>
     public ImmutableArray<EgressRule> Rules { get; init; } = [];
 
-    /// <summary>Allows a destination more; see <see cref="EgressRule.Parse"/>.</summary>
+    /// <summary>Adds an allowed destination; see <see cref="EgressRule.Parse"/>.</summary>
     /// <exception cref="FormatException">The text is no destination.</exception>
     public EgressPolicy Allow(string destination) => Allow(EgressRule.Parse(destination));
 
-    /// <summary>Allows a destination more.</summary>
+    /// <summary>Adds an allowed destination.</summary>
     public EgressPolicy Allow(EgressRule rule) => this with { Rules = Rules.Add(rule) };
 
     /// <summary>Whether a connection would be allowed. A pure function, but for names, which are what they are said to be.</summary>

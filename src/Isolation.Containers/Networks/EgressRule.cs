@@ -27,7 +27,7 @@ public sealed record EgressRule
 
     /// <summary>Reads <c>DESTINATION[:PORT[-LAST]][/tcp|udp|sctp]</c>: the destination is an address, a network, a name, or <c>*</c>;
     /// an IPv6 one with a port stands in brackets.</summary>
-    /// <exception cref="FormatException">The text is none.</exception>
+    /// <exception cref="FormatException">The text is not a destination such as 10.0.0.0/8:443/tcp.</exception>
     public static EgressRule Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

@@ -9,7 +9,7 @@ namespace Isolation.Containers;
 public sealed record HostEntry(string Name, IPAddress Address)
 {
     /// <summary>Reads <c>NAME:ADDRESS</c>, as docker does.</summary>
-    /// <exception cref="FormatException">The text is none.</exception>
+    /// <exception cref="FormatException">The text is not an entry such as db:10.0.0.7.</exception>
     public static HostEntry Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

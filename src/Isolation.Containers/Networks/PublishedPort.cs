@@ -35,7 +35,7 @@ public sealed record PublishedPort(ushort HostPort, ushort ContainerPort)
 
     /// <summary>Reads <c>[ADDRESS:]HOSTPORT[-LAST]:PORT[-LAST][/tcp|udp|sctp]</c>, as docker does;
     /// an IPv6 address stands in brackets. One port alone is both.</summary>
-    /// <exception cref="FormatException">The text is none.</exception>
+    /// <exception cref="FormatException">The text is not a port such as 127.0.0.1:8080:80/tcp.</exception>
     public static PublishedPort Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

@@ -15,7 +15,8 @@ public sealed partial class Container
 
     /// <summary>Reads what it writes, line by line, while it runs, until it has closed its outputs.</summary>
     /// <remarks>For outputs that are pipes, which must not be read otherwise as well. Lines of one stream keep their order. A program whose
-    /// lines nobody takes waits.</remarks>
+    /// lines nobody takes waits. <see cref="WaitAsync"/> returns how the program ended: nothing is thrown here for that, unlike by
+    /// <see cref="ContainerBuilder.ReadLinesAsync"/>.</remarks>
     /// <exception cref="InvalidOperationException">Neither output is a pipe.</exception>
     public IAsyncEnumerable<OutputLine> ReadLinesAsync(CancellationToken cancellationToken = default) =>
         Lines.TakeAsync(cancellationToken);
@@ -53,10 +54,11 @@ public sealed partial class Container
         }
     }
 
-    /// <summary>Asks the program to end by SIGTERM, and kills everything in the container after a while.</summary>
+    /// <summary>Sends SIGTERM to the program, and kills everything in the container where that has not ended in time.</summary>
     /// <remarks>A program that is process 1 ignores SIGTERM unless it has a handler.</remarks>
-    /// <param name="grace">How long it has.</param>
-    /// <param name="cancellationToken">Ends the waiting, and leaves the container as it is.</param>
+    /// <returns>How the container ended. <see cref="ContainerResult.Killed"/> is true where the grace ran out.</returns>
+    /// <param name="grace">How long the program has.</param>
+    /// <param name="cancellationToken">Ends the waiting. SIGTERM is sent then, and nothing is killed.</param>
     public async Task<ContainerResult> StopAsync(TimeSpan grace, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(grace, TimeSpan.Zero);

@@ -17,7 +17,7 @@ namespace Isolation.Containers;
 ///     Console.WriteLine(line.Text);
 /// ContainerResult result = await container.WaitAsync();
 /// </code></example>
-public sealed partial class Container : IAsyncDisposable
+public sealed partial class Container : IAsyncDisposable, IDisposable
 {
     private readonly TaskCompletionSource<Container> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ContainerResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -161,10 +161,26 @@ public sealed partial class Container : IAsyncDisposable
         if (_process is null || _process.IsClosed)
             return;
         await KillAllAsync().ConfigureAwait(false);
+        Close();
+    }
+
+    /// <summary>Kills everything in the container, waits on the calling thread until it is gone, and closes its streams. No thread of the
+    /// pool is needed.</summary>
+    public void Dispose()
+    {
+        if (_process is null || _process.IsClosed)
+            return;
+        KillEverything(Killer.Caller);
+        Wait();
+        Close();
+    }
+
+    private void Close()
+    {
         _deadline?.Dispose();
         CloseStreams();
         _init?.Dispose();
-        _process.Dispose();
+        _process!.Dispose();
     }
 
     private void KillEverything(Killer killer)

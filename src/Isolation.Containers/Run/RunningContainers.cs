@@ -14,7 +14,7 @@ namespace Isolation.Containers;
 /// </code></example>
 public static class RunningContainers
 {
-    /// <summary>Their names: given, or made up. A control group that was left without processes is none of them.</summary>
+    /// <summary>Their names: given, or made up. A control group that has no process is left out.</summary>
     public static ImmutableArray<string> ReadNames()
     {
         CgroupFacts facts = HostFacts.Current.Cgroups;

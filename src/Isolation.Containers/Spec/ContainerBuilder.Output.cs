@@ -11,8 +11,8 @@ public sealed partial class ContainerBuilder
     /// <summary>Starts the container, waits for its end, and returns what it wrote. Cancelling kills everything in it.</summary>
     /// <remarks>An output that is connected to a file, a stream or a descriptor stays so, and is empty here. A container that writes more
     /// than <see cref="ContainerSpec.OutputMax"/>, or else <see cref="DefaultCaptureMax"/>, is killed; what it wrote before is returned,
-    /// and <see cref="ContainerResult.Limits"/> has <see cref="LimitHits.Output"/>. So is what one wrote whose time is
-    /// over.</remarks>
+    /// and <see cref="ContainerResult.Limits"/> has <see cref="LimitHits.Output"/>. What a container wrote before a time limit ended it is
+    /// returned, too.</remarks>
     /// <example><code>
     /// ContainerOutput output = await new ContainerBuilder(Rootfs.Host).WithCommand("uname", "-a").CaptureAsync();
     /// Console.Write(output.ThrowIfFailed().StandardOutput);

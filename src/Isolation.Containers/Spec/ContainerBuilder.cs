@@ -105,10 +105,10 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Sets the five capability sets one by one.</summary>
     public ContainerBuilder WithCapabilities(CapabilityState capabilities) => Changed(_spec with { Capabilities = NotNull(capabilities) });
 
-    /// <summary>Makes the root mount read-only. So it is by default where a write would reach a directory of the host.</summary>
+    /// <summary>Makes the root mount read-only. That is the default where a write would reach a directory of the host.</summary>
     public ContainerBuilder WithReadOnlyRoot() => Changed(_spec with { ReadOnlyRoot = true });
 
-    /// <summary>Makes the root mount writable. So it is by default where changes are thrown away; with <see cref="Rootfs.Directory"/>,
+    /// <summary>Makes the root mount writable. That is the default where changes are thrown away; with <see cref="Rootfs.Directory"/>,
     /// and with an overlay that has an upper directory, the program changes files of the host.</summary>
     public ContainerBuilder WithWritableRoot() => Changed(_spec with { ReadOnlyRoot = false });
 
@@ -172,7 +172,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     public ContainerBuilder WithTimeOffsets(TimeOffsets offsets) =>
         Changed(_spec with { Namespaces = _spec.Namespaces with { TimeOffsets = NotNull(offsets) } });
 
-    /// <summary>Connects standard input.</summary>
+    /// <summary>Connects standard input, which is /dev/null by default.</summary>
     public ContainerBuilder WithStandardInput(Stdio stdio) => new(_start with { StandardInput = NotNull(stdio) });
 
     /// <summary>Gives the program a text to read, in UTF-8: <see cref="Stdio.Text"/>.</summary>
@@ -184,7 +184,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Gives the program a stream to read: <see cref="Stdio.From"/>.</summary>
     public ContainerBuilder WithStandardInput(Stream stream) => WithStandardInput(Stdio.From(stream));
 
-    /// <summary>Connects standard output.</summary>
+    /// <summary>Connects standard output, which is this process's by default.</summary>
     public ContainerBuilder WithStandardOutput(Stdio stdio) => new(_start with { StandardOutput = NotNull(stdio) });
 
     /// <summary>Copies standard output to a stream: <see cref="Stdio.To(Stream)"/>.</summary>
@@ -193,7 +193,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// <summary>Copies standard output to a writer: <see cref="Stdio.To(TextWriter)"/>.</summary>
     public ContainerBuilder WithStandardOutput(TextWriter writer) => WithStandardOutput(Stdio.To(writer));
 
-    /// <summary>Connects standard error.</summary>
+    /// <summary>Connects standard error, which is this process's by default.</summary>
     public ContainerBuilder WithStandardError(Stdio stdio) => new(_start with { StandardError = NotNull(stdio) });
 
     /// <summary>Copies standard error to a stream: <see cref="Stdio.To(Stream)"/>.</summary>
@@ -253,7 +253,7 @@ public sealed partial class ContainerBuilder : ICgroupControls<ContainerBuilder>
     /// them, and has to reap orphans.</summary>
     public ContainerBuilder AsFirstProcess() => WithInit(false);
 
-    /// <summary>Lets the container live on when this process ends. Else the kernel kills it then.</summary>
+    /// <summary>Lets the container live on when this process ends. By default the kernel kills it then.</summary>
     public ContainerBuilder OutliveParent() => Changed(_spec with { DieWithParent = false });
 
     /// <summary>Sets how long the container may run; null for no limit.</summary>

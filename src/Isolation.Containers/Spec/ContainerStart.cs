@@ -12,13 +12,13 @@ public sealed record ContainerStart
     /// <summary>What is wanted of the container.</summary>
     public required ContainerSpec Spec { get; init; }
 
-    /// <summary>Standard input.</summary>
+    /// <summary>Standard input; /dev/null by default.</summary>
     public Stdio StandardInput { get; init; } = Stdio.Null;
 
-    /// <summary>Standard output.</summary>
+    /// <summary>Standard output; by default that of this process.</summary>
     public Stdio StandardOutput { get; init; } = Stdio.Inherit;
 
-    /// <summary>Standard error.</summary>
+    /// <summary>Standard error; by default that of this process.</summary>
     public Stdio StandardError { get; init; } = Stdio.Inherit;
 
     /// <summary>Further descriptors that the program gets; every other one is closed.</summary>

@@ -22,7 +22,7 @@ internal static class SpecDiff
         if (before.Whole is JsonObject first && after.Whole is JsonObject second)
         {
             foreach (string name in first.Select(p => p.Key).Union(second.Select(p => p.Key)).ToArray())
-                Compare(path.Length == 0 ? name : $"{path}.{name}", before.Of(name), after.Of(name), changes);
+                Compare(Join(path, name), before.Of(name), after.Of(name), changes);
         }
         else if (before.Whole is JsonArray one && after.Whole is JsonArray other)
         {
@@ -34,6 +34,10 @@ internal static class SpecDiff
             changes.Add(new SpecChange(path, before.Text, after.Text));
         }
     }
+
+    // The names of variables, kernel settings and interface files have dots of their own.
+    private static string Join(string path, string name) => name.Contains('.', StringComparison.Ordinal) ? $"{path}[\"{name}\"]"
+        : path.Length == 0 ? name : $"{path}.{name}";
 
     /// <summary>A part of a spec, and the same part as it is printed.</summary>
     private readonly record struct Pair(JsonNode? Whole, JsonNode? Printable)

@@ -80,7 +80,8 @@ internal static class SpecJson
             json.Remove("version");
             return json.Deserialize(TypeInfo)!;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or OverflowException
+            or NotSupportedException) // what has no "type", for one
         {
             throw new FormatException($"The spec cannot be read: {e.Message}", e);
         }
@@ -166,20 +167,47 @@ internal static class SpecJson
             (JsonTypeInfo<LandlockParts>)options.GetTypeInfo(typeof(LandlockParts));
     }
 
-    /// <summary>Settings in their order: a file may be named once for each device.</summary>
+    /// <summary>Interface files and what is written to them: a text, or an array where a file has several, one for each device.</summary>
     private sealed class CgroupSettingsConverter : JsonConverter<CgroupSettings>
     {
         public override CgroupSettings Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
         {
-            CgroupSetting[] settings = JsonSerializer.Deserialize(ref reader, Info(options)) ?? throw new JsonException();
-            return CgroupSettings.None.With(settings);
+            CgroupSettings settings = CgroupSettings.None;
+            if (reader.TokenType != JsonTokenType.StartObject)
+                throw new JsonException();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string file = reader.GetString()!;
+                bool several = reader.Read() && reader.TokenType == JsonTokenType.StartArray;
+                if (!several && reader.TokenType != JsonTokenType.String)
+                    throw new JsonException($"\"{file}\" must have a text, or an array of texts.");
+                if (!several)
+                    settings = settings.With(new CgroupSetting(file, reader.GetString()!));
+                while (several && reader.Read() && reader.TokenType == JsonTokenType.String)
+                    settings = settings.With(new CgroupSetting(file, reader.GetString()!));
+                if (several && reader.TokenType != JsonTokenType.EndArray)
+                    throw new JsonException($"\"{file}\" must have a text, or an array of texts.");
+            }
+
+            return settings;
         }
 
-        public override void Write(Utf8JsonWriter writer, CgroupSettings value, JsonSerializerOptions options) =>
-            JsonSerializer.Serialize(writer, [.. value], Info(options));
+        public override void Write(Utf8JsonWriter writer, CgroupSettings value, JsonSerializerOptions options)
+        {
+            writer.WriteStartObject();
+            foreach (IGrouping<string, CgroupSetting> file in value.GroupBy(s => s.File))
+            {
+                writer.WritePropertyName(file.Key);
+                if (file.Count() > 1)
+                    writer.WriteStartArray();
+                foreach (CgroupSetting setting in file)
+                    writer.WriteStringValue(setting.Value);
+                if (file.Count() > 1)
+                    writer.WriteEndArray();
+            }
 
-        private static JsonTypeInfo<CgroupSetting[]> Info(JsonSerializerOptions options) =>
-            (JsonTypeInfo<CgroupSetting[]>)options.GetTypeInfo(typeof(CgroupSetting[]));
+            writer.WriteEndObject();
+        }
     }
 
     /// <summary>Names and values, ordered by code point whatever the culture.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
-using Isolation.Cgroups;
 using Isolation.Security;
 
 namespace Isolation.Containers;
@@ -9,7 +8,6 @@ namespace Isolation.Containers;
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]
 [JsonSerializable(typeof(ContainerSpec))]
 [JsonSerializable(typeof(LandlockParts))]
-[JsonSerializable(typeof(CgroupSetting[]))]
 internal sealed partial class SpecJsonContext : JsonSerializerContext;
 
 /// <summary>What a Landlock ruleset consists of.</summary>
