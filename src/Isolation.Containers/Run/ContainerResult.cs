@@ -9,7 +9,8 @@ namespace Isolation.Containers;
 /// <param name="TimedOut">Whether its first process was killed because its time was over. False where that had ended by itself just
 /// before.</param>
 /// <param name="Killed">Whether this program killed its first process, by disposal, cancellation or
-/// <see cref="Container.KillAllAsync"/>, or <see cref="Container.StopAsync"/> after its grace. False where that had ended by itself.</param>
+/// <see cref="Container.KillAllAsync"/>, or <see cref="Container.StopAsync"/> after its grace. False where that had ended by
+/// itself.</param>
 /// <param name="Duration">From its start to its end; to the first wait for it where that came later.</param>
 public sealed record ContainerResult(ExitStatus Status, bool TimedOut, bool Killed, TimeSpan Duration)
 {
