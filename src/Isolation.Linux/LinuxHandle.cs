@@ -10,6 +10,11 @@ public class LinuxHandle : SafeHandle
     /// <param name="descriptor">The descriptor; it must be close-on-exec.</param>
     internal LinuxHandle(int descriptor) : base(-1, ownsHandle: true) => SetHandle(descriptor);
 
+    /// <summary>A descriptor that is somebody else's, and stays open when the handle is disposed or finalised.</summary>
+    internal static LinuxHandle Unowned(int descriptor) => new(descriptor, isOwned: false);
+
+    private LinuxHandle(int descriptor, bool isOwned) : base(-1, isOwned) => SetHandle(descriptor);
+
     /// <inheritdoc/>
     public override bool IsInvalid => handle < 0;
 

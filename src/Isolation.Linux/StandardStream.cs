@@ -13,7 +13,7 @@ public sealed class StandardStream : Stream
 
     private StandardStream(int descriptor, string name)
     {
-        (_handle, _name) = (new LinuxHandle(descriptor), name);
+        (_handle, _name) = (LinuxHandle.Unowned(descriptor), name);
         CanRead = descriptor == 0;
     }
 

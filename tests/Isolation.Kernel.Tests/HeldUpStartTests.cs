@@ -77,7 +77,8 @@ public class HeldUpStartTests
         LaunchPlan plan = StoppedPlan(TimeSpan.FromSeconds(1));
         LaunchException e = await Assert.ThrowsAsync<LaunchException>(() => plan.StartAsync()).WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal(Errno.ETIMEDOUT, e.Errno);
-        ErrorTableTests.Check("a start does not end in time", e.Message);
+        // It is stopped at the first of the step's two calls or at the second.
+        ErrorTableTests.Check("a start does not end in time", e.Message.Replace("write(2)", "read(2)", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -64,6 +64,24 @@ public class HandleTests
         open.Dispose();
     }
 
+    /// <summary>A descriptor that a finaliser closed would be the next file's, which others then write to.</summary>
+    [Fact]
+    public void A_standard_stream_that_nobody_holds_any_more_stays_open()
+    {
+        static void Open()
+        {
+            foreach (StandardStream stream in new[] { StandardStream.OpenInput(), StandardStream.OpenOutput(), StandardStream.OpenError() })
+                Assert.NotEqual(stream.CanRead, stream.CanWrite);
+            StandardStream.OpenInput().Dispose();
+        }
+
+        string[] before = [.. Enumerable.Range(0, 3).Select(d => new FileInfo($"/proc/self/fd/{d}").LinkTarget ?? "closed")];
+        Open();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Assert.Equal(before, Enumerable.Range(0, 3).Select(d => new FileInfo($"/proc/self/fd/{d}").LinkTarget ?? "closed"));
+    }
+
     [Fact]
     public void A_closed_pidfd_signals_nobody()
     {
