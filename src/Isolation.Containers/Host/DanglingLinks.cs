@@ -111,7 +111,11 @@ internal sealed class DanglingLinks : IDisposable
             using var file = new LinuxHandle((int)opened.Value);
             FileSyscalls.Stat(file, out FileIdentity identity).ThrowIfError("look at", $"the root's \"{path}\"", "statx(2)");
             // A device 0:0 says that what lies below is removed: the kernel's overlayfs document, "whiteouts".
-            return (identity is { IsDevice: true, RdevMajor: 0, RdevMinor: 0 }, identity.IsLink ? FileSyscalls.ReadLink(file) : null);
+            bool isWhiteout = identity is { IsDevice: true, RdevMajor: 0, RdevMinor: 0 };
+            if (!identity.IsLink)
+                return (isWhiteout, null);
+            FileSyscalls.ReadLink(file, out string target).ThrowIfError("read the link", $"the root's \"{path}\"", "readlinkat(2)");
+            return (isWhiteout, target);
         }
 
         return (true, null);

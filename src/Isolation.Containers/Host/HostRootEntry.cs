@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Isolation.Linux;
+using Isolation.Linux.Syscalls;
 
 namespace Isolation.Containers;
 
@@ -14,13 +15,20 @@ public sealed record HostRootEntry(string Name, string? LinkTarget, bool HasMoun
         try
         {
             string[] mountPoints = [.. MountInfo.Read().Select(m => m.MountPoint)];
-            return
-            [
-                .. new DirectoryInfo("/").EnumerateFileSystemInfos().Where(e => e is DirectoryInfo || e.LinkTarget is not null)
-                    .OrderBy(e => e.Name, StringComparer.Ordinal)
-                    .Select(e => new HostRootEntry(e.Name, e.LinkTarget,
-                        mountPoints.Any(m => m == "/" + e.Name || m.StartsWith($"/{e.Name}/", StringComparison.Ordinal)))),
-            ];
+            var entries = ImmutableArray.CreateBuilder<HostRootEntry>();
+            foreach (FileSystemInfo entry in new DirectoryInfo("/").EnumerateFileSystemInfos().OrderBy(e => e.Name, StringComparer.Ordinal))
+            {
+                string path = "/" + entry.Name;
+                SyscallResult link = FileSyscalls.ReadLink(path, out string target);
+                if (link.Errno is Errno.ENOENT || (link.Errno is Errno.EINVAL && entry is not DirectoryInfo))
+                    continue; // it has gone meanwhile, or is a file
+                if (link.Errno is not Errno.EINVAL)
+                    link.ThrowIfError("read", $"\"{path}\"", "readlinkat(2)");
+                entries.Add(new HostRootEntry(entry.Name, link.IsError ? null : target,
+                    mountPoints.Any(m => m == path || m.StartsWith(path + "/", StringComparison.Ordinal))));
+            }
+
+            return entries.ToImmutable();
         }
         catch (IOException e)
         {

@@ -70,18 +70,24 @@ internal sealed class HostState(bool privileged)
     private static ImmutableArray<SubIdFile.Grant> ReadGrants(string path) =>
         SubIdFile.Read(path, NameOf((uint)RawSyscall.Invoke(Syscall.geteuid).Value), (uint)RawSyscall.Invoke(Syscall.geteuid).Value);
 
-    // The number where there is no /etc/passwd to find the name in.
+    // The number where nobody knows a name. The C library, which knows users of networks too, takes an error while it reads for an unknown
+    // user; it is asked for those alone that are not in the file.
     private static string NameOf(uint user)
     {
+        string id = user.ToString(CultureInfo.InvariantCulture);
+        string? line = TextFile.ReadIfAllowed("/etc/passwd") is { } users
+            ? TextFile.Lines(users).FirstOrDefault(l => l.Split(':') is [{ Length: > 0 }, _, var number, ..] && number == id)
+            : null;
+        if (line is not null)
+            return line[..line.IndexOf(':', StringComparison.Ordinal)];
         try
         {
             return Environment.UserName;
         }
         catch (IOException e)
         {
-            string number = user.ToString(CultureInfo.InvariantCulture);
-            LinuxException told = LinuxException.Of("find the name of user", number, e);
-            return told.Errno.IsPassing() ? throw told : number;
+            LinuxException told = LinuxException.Of("find the name of user", id, e);
+            return told.Errno.IsPassing() ? throw told : id;
         }
     }
 

@@ -7,6 +7,8 @@ internal static unsafe class FileSyscalls
 {
     private const long PIPEFS_MAGIC = 0x50495045; // linux/magic.h
 
+    private const int PathMax = 4096; // linux/limits.h
+
     private static nuint CurrentDirectory => unchecked((nuint)(nint)Fcntl.AT_FDCWD);
 
     /// <summary>The magic number of the file system that a path is on; 0 where it cannot be asked.</summary>
@@ -58,13 +60,25 @@ internal static unsafe class FileSyscalls
         }
     }
 
-    /// <summary>Where an opened link leads; null where it cannot be read.</summary>
-    internal static string? ReadLink(LinuxHandle link)
+    /// <summary>Where an opened link leads.</summary>
+    internal static SyscallResult ReadLink(LinuxHandle link, out string target)
     {
-        byte* buffer = stackalloc byte[4096];
+        byte* buffer = stackalloc byte[PathMax];
         byte empty = 0;
-        SyscallResult length = RawSyscall.Invoke(Syscall.readlinkat, link, (nuint)(&empty), (nuint)buffer, 4096);
-        return length.IsError ? null : System.Text.Encoding.UTF8.GetString(buffer, (int)length.Value);
+        SyscallResult length = RawSyscall.Invoke(Syscall.readlinkat, link, (nuint)(&empty), (nuint)buffer, PathMax);
+        target = length.IsError ? "" : System.Text.Encoding.UTF8.GetString(buffer, (int)length.Value);
+        return length;
+    }
+
+    /// <summary>Where a link leads; <c>EINVAL</c> for what is no link.</summary>
+    internal static SyscallResult ReadLink(string path, out string target)
+    {
+        byte* buffer = stackalloc byte[PathMax];
+        SyscallResult length;
+        fixed (byte* text = new CString(path).Bytes)
+            length = RawSyscall.Invoke(Syscall.readlinkat, CurrentDirectory, (nuint)text, (nuint)buffer, PathMax);
+        target = length.IsError ? "" : System.Text.Encoding.UTF8.GetString(buffer, (int)length.Value);
+        return length;
     }
 
     internal static SyscallResult MkdirAt(LinuxHandle directory, string name, uint mode)
