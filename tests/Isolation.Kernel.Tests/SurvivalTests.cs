@@ -143,10 +143,15 @@ public class SurvivalTests
         leaks.AssertNone();
     }
 
-    [Fact]
-    public async Task What_has_ended_is_held_by_nobody()
+    [Theory]
+    [InlineData("/bin/true", null)]
+    [InlineData("/bin/true", LaunchForm.Sealed)]
+    [InlineData("/no/such/program", null)]
+    [InlineData("/no/such/program", LaunchForm.InMemory)]
+    [InlineData("/no/such/program", LaunchForm.Sealed)]
+    public async Task What_has_ended_or_failed_is_held_by_nobody(string program, LaunchForm? form)
     {
-        WeakReference plan = await LaunchOnceAsync();
+        WeakReference plan = await LaunchOnceAsync(program, form);
         await ContainerTests.WaitFor(() =>
         {
             GC.Collect();
@@ -156,10 +161,13 @@ public class SurvivalTests
     }
 
     // A method of its own: a variable of the one that looks would hold the plan.
-    private static async Task<WeakReference> LaunchOnceAsync()
+    private static async Task<WeakReference> LaunchOnceAsync(string program, LaunchForm? form)
     {
-        LaunchPlan plan = Box.Builder("/bin/true").Plan();
-        await LaunchAsync([plan], 1, atOnce: 1);
+        LaunchPlan plan = Box.Builder(program).WithLaunchForm(form).Plan();
+        if (program == "/bin/true")
+            await LaunchAsync([plan], 1, atOnce: 1);
+        else
+            await Assert.ThrowsAsync<LaunchException>(() => plan.StartAsync(TestContext.Current.CancellationToken));
         return new WeakReference(plan);
     }
 
