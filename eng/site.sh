@@ -12,4 +12,6 @@ for project in src/*/; do
   name=$(basename "$project")
   cp "$project/bin/Release/net10.0/$name".{dll,xml} docs/obj/assemblies/ || { echo "site.sh: build the solution first (dotnet build -c Release)." >&2; exit 1; }
 done
+# What their members' types come from, where that is neither theirs nor the runtime's.
+cp samples/Isolation.Launcher/bin/Release/net10.0/Tmds.DBus.Protocol.dll docs/obj/assemblies/
 dotnet tool run docfx -- docfx.json --warningsAsErrors --logLevel warning "$@"
