@@ -50,11 +50,13 @@ public class RateLimitTests
     {
         // tc-tbf(8) counts whole frames, iperf3 what they carry: of 1514 bytes 14 are Ethernet's, 20 IPv4's, 32 TCP's with timestamps.
         double carried = megabits * 1448 / 1514;
+        // An emulated processor may not keep a link busy, whatever the limit; that no more passes holds there too.
+        double least = carried * (Testing.Host.IsEmulated ? 0.5 : 0.95);
         // A host with much else to do may not keep even a slow link busy: then again.
         double measured = 0;
-        for (int attempt = 0; attempt < 3 && measured < carried * 0.95; attempt++)
+        for (int attempt = 0; attempt < 3 && measured < least; attempt++)
             measured = Measure(host, process, reverse);
-        Assert.InRange(measured, carried * 0.95, carried * 1.05);
+        Assert.InRange(measured, least, carried * 1.05);
     }
 
     private static double Measure(NetworkHost host, int process, bool reverse)
